@@ -1,0 +1,167 @@
+/*
+ * panbo.h - GPU buffers (BOs) from panbod, the memory manager of a Mali board.
+ *
+ * A client connects to the daemon and asks it for BOs. Each comes as a dma-buf fd with a lease: the right to use the
+ * BO until it is released. A released BO goes back to the daemon's cache, and from there, once no GPU job and nobody
+ * else uses it, to the next client of the same user.
+ *
+ *     struct panbo_client *client;
+ *     struct panbo_alloc_request request = {.struct_size = sizeof request, .size = 1 << 20};
+ *     struct panbo_bo *bo;
+ *     if (panbo_client_connect(NULL, &client) < 0) ...
+ *     if (panbo_bo_alloc(client, &request, &bo) < 0) ...
+ *     import_or_map(panbo_bo_get_fd(bo), panbo_bo_get_size(bo));
+ *     panbo_bo_release(bo, 0);
+ *     panbo_client_close(client);
+ *
+ * Conventions
+ *   Returns      0 or more on success, a negative errno on failure. Out-parameters come last and are untouched on
+ *                failure.
+ *   Structs      Requests and options start with struct_size, which the caller sets to sizeof the struct it was
+ *                compiled with; everything else may be zero. Unknown bits in flags are -EINVAL.
+ *   Threads      A client and its BOs may be used by several threads at once. A BO must not be used by one thread
+ *                while another releases it, nor a client while another closes it.
+ *   Fork         The child's copy of a client is dead: its calls return -EOWNERDEAD, and closing it there frees the
+ *                child's memory without touching the parent's leases.
+ *   Signals      No call raises SIGPIPE. Calls restart after EINTR.
+ *   Sizes        In bytes. Times: in nanoseconds.
+ */
+#ifndef PANBO_H
+#define PANBO_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define PANBO_VERSION_MAJOR 0
+#define PANBO_VERSION_MINOR 1
+#define PANBO_VERSION_PATCH 0
+
+/* One connection to the daemon and the leases that came over it. Opaque. */
+struct panbo_client;
+
+/* One leased BO. Opaque. */
+struct panbo_bo;
+
+struct panbo_client_options {
+  uint32_t struct_size;
+  uint32_t flags; /* none defined yet: 0 */
+  /* Path of the daemon's socket. NULL: the environment's PANBO_SOCKET, else /run/panbo/panbo.sock. */
+  const char *socket_path;
+  /* For people, in statistics and logs; at most 64 bytes are kept. NULL: the program's name. */
+  const char *name;
+  /* A panfrost DRM fd of the caller's, borrowed; not used yet. -1: none. */
+  int drm_fd;
+};
+
+/* Flags of an allocation. */
+#define PANBO_BO_EXECUTABLE (1u << 0) /* the GPU may execute from it */
+#define PANBO_BO_HEAP (1u << 1)       /* grows on GPU page fault, cannot be mapped by the CPU; not with EXECUTABLE */
+#define PANBO_BO_ZEROED (1u << 2)     /* reads as zero */
+
+struct panbo_alloc_request {
+  uint32_t struct_size;
+  uint32_t flags; /* PANBO_BO_* */
+  uint64_t size;  /* from 1 to the device's limit */
+  /* How long the daemon may wait for a released BO to become idle when there is no memory for a fresh one.
+   * 0: not at all. Without a wait the call takes as long as the kernel needs. */
+  int64_t timeout_ns;
+  const char *label; /* for people; at most 64 bytes are kept. May be NULL. */
+};
+
+/* Where a BO came from. */
+#define PANBO_ORIGIN_FRESH 1u  /* made for this request; reads as zero */
+#define PANBO_ORIGIN_CACHED 2u /* from the daemon's cache: holds what a process of the same user left in it */
+#define PANBO_ORIGIN_WAITED 3u /* granted after a wait; contents as for CACHED */
+#define PANBO_ORIGIN_LOCAL 4u  /* from this client's own unused leases */
+#define PANBO_ORIGIN_DIRECT 5u /* made without the daemon, on the caller's DRM fd */
+
+/* Flags of a release. */
+#define PANBO_RELEASE_IDLE (1u << 0) /* the caller knows that no GPU job uses the BO */
+
+/* Counted since the client connected. */
+struct panbo_stats {
+  uint32_t struct_size; /* set by the caller; never written */
+  uint32_t reserved;
+  uint64_t leased_count; /* BOs that this client has now */
+  uint64_t leased_bytes;
+  uint64_t fresh; /* BOs got, by origin */
+  uint64_t cached;
+  uint64_t waited;
+  uint64_t local;
+  uint64_t direct;
+  uint64_t failed; /* BOs asked for and not got */
+};
+
+/* The version of the library that is running: major << 16 | minor << 8 | patch. Never fails. */
+uint32_t panbo_version(void);
+
+/*
+ * Connects to the daemon and waits for its welcome. options may be NULL for the defaults; it is not kept.
+ * Errors: -ENOENT, -ECONNREFUSED no daemon; -EACCES not allowed to connect; -EPROTONOSUPPORT library and daemon have
+ * no protocol version in common; -EINVAL; -EMFILE; -ENOMEM.
+ */
+int panbo_client_connect(const struct panbo_client_options *options, struct panbo_client **out);
+
+/* Releases every lease, and frees the client and all its BOs. NULL is allowed. */
+void panbo_client_close(struct panbo_client *client);
+
+/* The fd to poll for POLLIN before panbo_client_dispatch(). Borrowed: do not read or close it. */
+int panbo_client_get_fd(const struct panbo_client *client);
+
+/*
+ * Handles what the daemon has sent, waiting up to timeout_ns for it (0: do not wait, negative: without limit).
+ * Returns the number of packets handled. Need not be called by a program that only allocates and releases.
+ * Errors: -ENOTCONN the daemon is gone.
+ */
+int panbo_client_dispatch(struct panbo_client *client, int64_t timeout_ns);
+
+/* Fills in as much of *out as out->struct_size says. Errors: -EINVAL. */
+int panbo_client_get_stats(struct panbo_client *client, struct panbo_stats *out);
+
+/*
+ * Allocates one BO. The caller owns the lease until panbo_bo_release() or panbo_client_close().
+ * Errors: -EINVAL size 0 or beyond the device's limit, unknown or contradictory flags; -ENOMEM no memory, even after
+ * the daemon gave back all it could; -ETIMEDOUT the same, after waiting; -EDQUOT a quota of this client or user;
+ * -ENOTCONN the daemon is gone; -EMFILE no room for another fd in this process; -EIO the device failed.
+ */
+int panbo_bo_alloc(struct panbo_client *client, const struct panbo_alloc_request *request, struct panbo_bo **out);
+
+/*
+ * Allocates n BOs in one exchange with the daemon, all or none; out has room for n pointers. n is from 1 to 64, else
+ * -EINVAL. The largest of the requests' timeouts counts for all. Errors as above.
+ */
+int panbo_bo_alloc_batch(struct panbo_client *client, const struct panbo_alloc_request *requests, size_t n,
+                         struct panbo_bo **out);
+
+/* The BO's dma-buf fd. Borrowed: valid until the release; dup() it to keep it, which keeps the BO from being reused. */
+int panbo_bo_get_fd(const struct panbo_bo *bo);
+
+/* At least what was asked for; all of it may be used. */
+uint64_t panbo_bo_get_size(const struct panbo_bo *bo);
+
+/* PANBO_ORIGIN_*. */
+uint32_t panbo_bo_get_origin(const struct panbo_bo *bo);
+
+/*
+ * Waits until no GPU job, of any process, uses the BO. timeout_ns 0: only look; negative: without limit.
+ * Returns 0 when it is idle, -ETIMEDOUT when it is not.
+ */
+int panbo_bo_wait(struct panbo_bo *bo, int64_t timeout_ns);
+
+/*
+ * Gives the BO back, busy or not; it is not lent again before all jobs on it have ended. The caller closes its own
+ * handles, mappings and copies of the fd first: while one exists the BO stays charged to the caller.
+ * bo is dead afterwards, even on error. NULL is allowed.
+ * Errors: -EINVAL unknown flags; -ENOTCONN the daemon is gone (it has then taken the lease back itself).
+ */
+int panbo_bo_release(struct panbo_bo *bo, uint32_t flags);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* PANBO_H */

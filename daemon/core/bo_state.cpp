@@ -1,0 +1,49 @@
+// The table says which moves exist; everything else in the daemon moves a BO by asking here. Two moves deserve a word:
+// Creating → Ready is a BO whose request was cancelled while the kernel made it, and Leased → Ready one that no client
+// ever received: both are idle and solely ours without looking.
+
+#include "daemon/core/bo_state.h"
+
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+
+namespace panbo {
+namespace {
+
+constexpr std::array<std::string_view, kBoStateCount> kNames = {"Creating", "Leased", "Draining",
+                                                                "Held",     "Ready",  "Retired"};
+
+constexpr std::array<std::array<bool, kBoStateCount>, kBoStateCount> kLegal = {{
+    // Creating Leased Draining Held   Ready  Retired   to / from
+    {{false, true, false, false, true, true}},    // Creating
+    {{false, false, true, false, true, true}},    // Leased
+    {{false, false, false, true, true, true}},    // Draining
+    {{false, false, false, false, true, true}},   // Held
+    {{false, true, false, false, false, true}},   // Ready
+    {{false, false, false, false, false, false}}  // Retired
+}};
+
+size_t index(BoState state) {
+  return static_cast<size_t>(state);
+}
+
+}  // namespace
+
+std::string_view to_string(BoState state) {
+  return kNames[index(state)];
+}
+
+bool is_legal_move(BoState from, BoState to) {
+  return kLegal[index(from)][index(to)];
+}
+
+void move_to(BoState& state, BoState to) {
+  if (!is_legal_move(state, to)) {
+    std::fprintf(stderr, "panbod: bug: a BO cannot go from %s to %s\n", to_string(state).data(), to_string(to).data());
+    std::abort();
+  }
+  state = to;
+}
+
+}  // namespace panbo

@@ -1,0 +1,44 @@
+// What the cache has done and holds, as panboctl shows it.
+#pragma once
+
+#include <cstdint>
+
+namespace panbo {
+
+/// A number of BOs and their sizes' sum.
+struct Amount {
+  uint64_t count = 0;
+  uint64_t bytes = 0;
+
+  void add(uint64_t size) {
+    ++count;
+    bytes += size;
+  }
+  void remove(uint64_t size) {
+    --count;
+    bytes -= size;
+  }
+  friend bool operator==(const Amount&, const Amount&) = default;
+};
+
+struct Stats {
+  // What there is now, by state.
+  Amount leased;
+  Amount draining;
+  Amount held;
+  Amount ready;
+
+  // BOs asked for since the start, and how each ended: requests = cached + fresh + waited + failed + still waiting.
+  uint64_t requests = 0;
+  uint64_t cached = 0;
+  uint64_t fresh = 0;
+  uint64_t waited = 0;
+  uint64_t failed = 0;
+
+  /// Destroyed while ready.
+  Amount evicted;
+  /// Found purged by the kernel.
+  Amount purged;
+};
+
+}  // namespace panbo

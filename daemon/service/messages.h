@@ -1,0 +1,125 @@
+// What clients and administrators say to the service and hear from it: panbo.proto without protobuf. The transport's
+// codec has checked the form of a message, that is its lengths and enums; the service checks what it means.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "daemon/core/clock.h"
+#include "daemon/core/device.h"
+#include "daemon/core/ids.h"
+#include "daemon/core/stats.h"
+
+namespace panbo {
+
+/// How the kernel introduced a peer when it connected.
+struct Peer {
+  uint32_t uid = 0;
+  /// For display only.
+  int32_t pid = 0;
+};
+
+// From clients.
+
+struct HelloRequest {
+  uint32_t protocol_version = 0;
+  std::string name;
+};
+
+struct AllocItem {
+  uint64_t size = 0;
+  /// wire::AllocFlag values, unchecked.
+  uint32_t flags = 0;
+  std::string label;
+};
+
+struct AllocRequest {
+  std::vector<AllocItem> items;
+  Duration timeout{};
+};
+
+struct ReleaseRequest {
+  std::vector<LeaseId> leases;
+};
+
+// From administrators.
+
+struct StatsRequest {};
+struct ClientsRequest {};
+
+struct EvictAll {};
+struct EvictBytes {
+  uint64_t bytes = 0;
+};
+struct EvictUid {
+  uint32_t uid = 0;
+};
+using EvictRequest = std::variant<EvictAll, EvictBytes, EvictUid>;
+
+using ClientRequest = std::variant<HelloRequest, AllocRequest, ReleaseRequest>;
+using AdminRequest = std::variant<StatsRequest, ClientsRequest, EvictRequest>;
+
+// To clients.
+
+struct WelcomeReply {
+  uint32_t protocol_version = 0;
+  ClientId client;
+  uint64_t max_bo_size = 0;
+};
+
+enum class Origin : uint8_t { kFresh, kCached, kWaited };
+
+/// One lease on its way to its client. The transport exports the BO when it sends this, no earlier.
+struct Grant {
+  LeaseId lease;
+  DeviceBo bo;
+  Origin origin = Origin::kFresh;
+};
+
+struct GrantedReply {
+  std::vector<Grant> grants;
+};
+
+enum class FailureKind : uint8_t {
+  kInvalidArgument,
+  kTimedOut,
+  kOutOfMemory,
+  kOverQuota,
+  kNotPermitted,
+  kUnknownLease,
+  kProtocol,
+  kNotSupported,
+  kVersion,
+  kDevice,
+};
+
+struct FailureReply {
+  FailureKind kind = FailureKind::kDevice;
+  /// A sentence for people.
+  std::string message;
+};
+
+using ClientReply = std::variant<WelcomeReply, GrantedReply, FailureReply>;
+
+// To administrators.
+
+struct ClientRow {
+  ClientId id;
+  std::string name;
+  Peer peer;
+  Amount leased;
+};
+
+struct ClientsReply {
+  std::vector<ClientRow> clients;
+};
+
+struct EvictedReply {
+  Amount evicted;
+};
+
+using AdminReply = std::variant<Stats, ClientsReply, EvictedReply, FailureReply>;
+
+}  // namespace panbo
