@@ -37,9 +37,9 @@ enum class Usage {
 };
 
 enum class Holders {
-  /// Nobody but us has the BO.
+  /// Nobody but us has the BO, and no GPU job uses it.
   kOnlyUs,
-  /// Somebody has an fd, a handle or a mapping of it.
+  /// Somebody has an fd, a handle or a mapping of it, or a GPU job still uses it.
   kOthersToo,
 };
 
@@ -74,8 +74,9 @@ class Device {
   /// Ends watching. Does nothing if the BO is not watched.
   virtual void unwatch(BoId id) = 0;
 
-  /// Who holds a watched, idle BO. A CPU mapping made through another process's own handle is not seen
-  /// (docs/kernel-facts.md).
+  /// Who holds a watched BO that was idle. Looks at the holders first and at the jobs afterwards: a holder can submit
+  /// a job and go, but once there is no other holder no job can follow. A CPU mapping made through another process's
+  /// own handle is not seen (docs/kernel-facts.md).
   virtual Result<Holders> holders(BoId id) = 0;
 
   /// Lets the kernel take the pages when memory is short. kOthersToo means that it refused, since another DRM file

@@ -19,6 +19,8 @@ using BoId = StrongId<struct BoIdTag, uint64_t>;
 using LeaseId = StrongId<struct LeaseIdTag, uint64_t>;
 /// A connected client. Never used twice by one daemon; 0 is nobody.
 using ClientId = StrongId<struct ClientIdTag, uint64_t>;
+/// A Unix user, for quotas and display.
+using UserId = StrongId<struct UserIdTag, uint32_t>;
 /// Chosen by a client for one of its requests; means nothing without the ClientId.
 using RequestId = StrongId<struct RequestIdTag, uint64_t>;
 /// One DRM file of the daemon.

@@ -2,47 +2,52 @@
 //
 // Usage: the transport calls connect() for every accepted client, handle() for each of its messages in order, and
 // disconnect() once at the end; the app calls on_idle() for what the device reports, and tick() when next_deadline()
-// has come. Answers go out through the client's Port, during the call or later.
+// has come. Answers go out through the client's port, during the call or later.
 //
 // Everything runs on one thread. Nothing here blocks, but for the device's own calls.
 #pragma once
 
-#include <memory>
+#include <functional>
 #include <optional>
+#include <unordered_map>
 
+#include "daemon/core/allocator.h"
+#include "daemon/core/bo_pool.h"
 #include "daemon/core/clock.h"
 #include "daemon/core/device.h"
 #include "daemon/service/messages.h"
+#include "daemon/service/session.h"
+#include "daemon/service/waiting_requests.h"
 
 namespace panbo {
 
-/// Where a client's answers go. Implemented by the transport.
-class ClientPort {
- public:
-  virtual ~ClientPort() = default;
-
-  /// Takes one answer, to be sent now or when the peer has room. Must not call back into the service. If the answer
-  /// can never be delivered the transport disconnects the client, later, from its own event loop; that gives the
-  /// granted leases back.
-  virtual void reply(RequestId request, ClientReply reply) = 0;
-
-  /// The client broke the protocol: send what is queued, then close. The transport calls disconnect() afterwards.
-  virtual void close() = 0;
+/// One request that ended without memory: what was asked, what there is, who holds most. For the log.
+struct Shortage {
+  ClientRow client;
+  uint64_t asked_bytes = 0;
+  /// In a sentence.
+  std::string reason;
+  Stats stats;
+  /// At most three, the largest first.
+  std::vector<ClientRow> largest_holders;
 };
 
 struct ServiceOptions {
-  /// Most bytes of ready BOs.
-  uint64_t cache_max = UINT64_MAX;
+  BoPoolOptions pool;
+  /// Requests that one client may keep waiting at a time; more are refused.
+  size_t max_waiting_per_client = 64;
+  /// Called for every request that fails for want of memory. May be empty.
+  std::function<void(const Shortage&)> on_shortage;
 };
 
 class Service {
  public:
   /// Both must outlive the service.
   Service(Device& device, const Clock& clock, ServiceOptions options);
-  ~Service();
 
   /// `port` must stay valid until disconnect() returns.
   ClientId connect(const Peer& peer, ClientPort& port);
+  /// Gives back all that the client has.
   void disconnect(ClientId client);
   void handle(ClientId client, RequestId request, ClientRequest message);
   AdminReply handle_admin(const AdminRequest& message);
@@ -55,8 +60,34 @@ class Service {
   void tick();
 
  private:
-  class Impl;
-  std::unique_ptr<Impl> impl_;
+  using Loans = std::vector<Loan>;
+  enum class Ladder { kWhole, kReadyOnly };
+
+  void on_request(Session& session, RequestId request, const HelloRequest& hello);
+  void on_request(Session& session, RequestId request, AllocRequest& alloc);
+  void on_request(Session& session, RequestId request, const ReleaseRequest& release);
+  Result<std::vector<Demand>> demands_of(const Session& session, const AllocRequest& alloc) const;
+  Result<Loans> allocate(const std::vector<Demand>& demands, Ladder ladder);
+  void grant(Session& session, RequestId request, const Loans& loans, std::optional<Origin> origin);
+  void serve_waiting();
+  void serve_waiting(Ladder ladder);
+  void fail(Session& session, RequestId request, const std::vector<Demand>& demands, FailureReply failure);
+  [[nodiscard]] Stats stats() const;
+  Amount evict(const EvictRequest& what);
+
+  Device& device_;
+  const Clock& clock_;
+  const ServiceOptions options_;
+  BoPool pool_;
+  Allocator allocator_;
+  std::unordered_map<ClientId, Session> sessions_;
+  WaitingRequests waiting_;
+  /// BoPool::supplies() when the waiting requests were last tried.
+  uint64_t supplies_seen_ = 0;
+  uint64_t next_client_ = 1;
+  uint64_t next_lease_ = 1;
+  /// Only the counts of requests; the amounts are the pool's.
+  Stats counts_;
 };
 
 }  // namespace panbo

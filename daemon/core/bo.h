@@ -1,0 +1,53 @@
+// The daemon's record of one BO.
+#pragma once
+
+#include "daemon/core/bo_kind.h"
+#include "daemon/core/bo_state.h"
+#include "daemon/core/clock.h"
+#include "daemon/core/device.h"
+#include "daemon/core/ids.h"
+#include "daemon/core/intrusive_list.h"
+
+namespace panbo {
+
+/// What a BO must share with a request to serve it.
+struct BoKey {
+  DomainId domain;
+  BoKind kind = BoKind::kPlain;
+  /// Size class, in bytes.
+  uint64_t size = 0;
+
+  friend bool operator==(const BoKey&, const BoKey&) = default;
+};
+
+/// Owned by BoStore, at a fixed address until it is erased.
+struct Bo {
+  BoId id;
+  BoKey key;
+  /// Valid from Leased to Retired.
+  DeviceBo device;
+  BoState state = BoState::kCreating;
+  /// Whoever has it, or had it last: Draining and Held BOs are still charged to them.
+  ClientId client;
+  UserId user;
+  /// When it entered its state.
+  Time since{};
+  /// Held: how long after the last look the next one comes.
+  Duration backoff{};
+
+  /// In the one container of its state.
+  ListHook<Bo> in_state;
+  /// Ready only: in order of use, across all keys.
+  ListHook<Bo> in_lru;
+};
+
+}  // namespace panbo
+
+template <>
+struct std::hash<panbo::BoKey> {
+  size_t operator()(const panbo::BoKey& key) const noexcept {
+    // Sizes are multiples of 4096, so the low bits are free for the rest; the multiplication spreads them.
+    const uint64_t mixed = key.size ^ static_cast<uint64_t>(key.kind) ^ (uint64_t{key.domain.value} << 32);
+    return static_cast<size_t>((mixed * 0x9e3779b97f4a7c15u) >> 16);
+  }
+};

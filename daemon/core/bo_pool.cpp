@@ -1,0 +1,165 @@
+// A released BO goes through two questions before it is Ready. Does a GPU job still use it? The device answers that by
+// an event, so Draining costs no timer. Does somebody still hold it? No event exists for that, so Held looks again and
+// again, ever more slowly, until the BO is solely ours or the limit is reached; retiring it then closes our handle,
+// and the memory lives on for whoever kept it, no longer as ours.
+//
+// Ready BOs are evictable for the kernel, and made unevictable before they are lent (docs/kernel-facts.md: a BO that is
+// handed out while evictable makes the kernel warn).
+//
+// A device call that fails where there is nothing to decide costs the BO, never more: it is retired.
+
+#include "daemon/core/bo_pool.h"
+
+#include <algorithm>
+
+namespace panbo {
+
+BoPool::BoPool(Device& device, BoPoolOptions options) : device_(device), options_(options) {
+}
+
+BoPool::~BoPool() {
+  store_.for_each([this](Bo& bo) {
+    if (bo.state != BoState::kCreating) device_.destroy(bo.id, bo.device);
+  });
+}
+
+Bo* BoPool::lend_ready(const BoKey& key, ClientId client, UserId user, Time now) {
+  while (Bo* bo = cache_.take(key)) {
+    const auto pages = device_.make_unevictable(bo->device);
+    if (pages && *pages == Pages::kRetained) {
+      store_.move(*bo, BoState::kLeased, now);
+      bo->client = client;
+      bo->user = user;
+      return bo;
+    }
+    if (pages) purged_.add(bo->key.size);
+    retire(*bo, now);
+  }
+  return nullptr;
+}
+
+Bo& BoPool::begin_create(const BoKey& key, ClientId client, UserId user, Time now) {
+  return store_.add(key, client, user, now);
+}
+
+void BoPool::lend_created(Bo& bo, const DeviceBo& device, Time now) {
+  bo.device = device;
+  store_.move(bo, BoState::kLeased, now);
+}
+
+void BoPool::create_failed(Bo& bo, Time now) {
+  store_.move(bo, BoState::kRetired, now);
+  store_.erase(bo);
+}
+
+void BoPool::release(Bo& bo, Time now) {
+  store_.move(bo, BoState::kDraining, now);
+  const auto usage = device_.watch(bo.id, bo.device);
+  if (!usage) {
+    retire(bo, now);
+  } else if (*usage == Usage::kIdle) {
+    look(bo, now);
+  }
+}
+
+void BoPool::take_back_unsent(Bo& bo, Time now) {
+  const auto holders = device_.make_evictable(bo.device);
+  if (holders && *holders == Holders::kOnlyUs) {
+    make_ready(bo, now);
+  } else {
+    retire(bo, now);
+  }
+}
+
+void BoPool::on_idle(BoId id, Time now) {
+  Bo* bo = store_.find(id);
+  if (bo != nullptr && bo->state == BoState::kDraining) look(*bo, now);
+}
+
+Amount BoPool::evict_all(Time now) {
+  return evict_bytes(UINT64_MAX, now);
+}
+
+Amount BoPool::evict_bytes(uint64_t bytes, Time now) {
+  Amount total;
+  while (total.bytes < bytes && cache_.oldest() != nullptr) evict(*cache_.oldest(), total, now);
+  return total;
+}
+
+Amount BoPool::evict_user(UserId user, Time now) {
+  Amount total;
+  for (Bo* bo = cache_.oldest(); bo != nullptr;) {
+    Bo* next = BoCache::younger(*bo);
+    if (bo->user == user) evict(*bo, total, now);
+    bo = next;
+  }
+  return total;
+}
+
+std::optional<Time> BoPool::next_deadline() const {
+  if (held_.empty()) return std::nullopt;
+  return held_.begin()->first;
+}
+
+void BoPool::tick(Time now) {
+  while (!held_.empty() && held_.begin()->first <= now) {
+    Bo* bo = store_.find(held_.begin()->second);
+    held_.erase(held_.begin());
+    look(*bo, now);
+  }
+}
+
+void BoPool::look(Bo& bo, Time now) {
+  auto holders = device_.holders(bo.id);
+  if (holders && *holders == Holders::kOnlyUs) holders = device_.make_evictable(bo.device);
+  if (!holders) {
+    retire(bo, now);
+  } else if (*holders == Holders::kOthersToo) {
+    hold(bo, now);
+  } else {
+    device_.unwatch(bo.id);
+    make_ready(bo, now);
+  }
+}
+
+void BoPool::hold(Bo& bo, Time now) {
+  if (bo.state != BoState::kHeld) {
+    store_.move(bo, BoState::kHeld, now);
+    bo.backoff = options_.held_first_delay;
+  } else if (now - bo.since >= options_.held_limit) {
+    retire(bo, now);
+    return;
+  } else {
+    bo.backoff = std::min(bo.backoff * 2, options_.held_longest_delay);
+  }
+  held_.emplace(now + bo.backoff, bo.id);
+}
+
+void BoPool::make_ready(Bo& bo, Time now) {
+  if (bo.key.size > options_.cache_max) {
+    retire(bo, now);
+    return;
+  }
+  const uint64_t room = options_.cache_max - bo.key.size;
+  const uint64_t ready = store_.amount(BoState::kReady).bytes;
+  if (ready > room) evict_bytes(ready - room, now);
+  store_.move(bo, BoState::kReady, now);
+  cache_.insert(bo);
+  ++supplies_;
+}
+
+void BoPool::evict(Bo& bo, Amount& total, Time now) {
+  cache_.remove(bo);
+  total.add(bo.key.size);
+  evicted_.add(bo.key.size);
+  retire(bo, now);
+}
+
+void BoPool::retire(Bo& bo, Time now) {
+  store_.move(bo, BoState::kRetired, now);
+  device_.destroy(bo.id, bo.device);
+  store_.erase(bo);
+  ++supplies_;
+}
+
+}  // namespace panbo

@@ -1,0 +1,101 @@
+// Every BO of the daemon, in the container of its state: the part of the cache that knows the whole life of a BO.
+//
+//   Leased    no container; the service knows the leases
+//   Draining  the device watches it and reports when it is idle
+//   Held      the held queue: looked at again with backoff, and given up after a limit
+//   Ready     the BoCache, under its byte cap
+#pragma once
+
+#include <map>
+#include <optional>
+
+#include "daemon/core/bo_cache.h"
+#include "daemon/core/bo_store.h"
+#include "daemon/core/clock.h"
+#include "daemon/core/device.h"
+#include "daemon/core/stats.h"
+
+namespace panbo {
+
+struct BoPoolOptions {
+  /// Most bytes of Ready BOs.
+  uint64_t cache_max = UINT64_MAX;
+  /// A BO that somebody else still holds is looked at after the first delay, then after twice as long each time, up
+  /// to the longest delay; after the limit it is retired.
+  Duration held_first_delay = std::chrono::milliseconds(1);
+  Duration held_longest_delay = std::chrono::milliseconds(64);
+  Duration held_limit = std::chrono::seconds(10);
+};
+
+class BoPool {
+ public:
+  /// `device` must outlive the pool, which destroys every BO when it dies.
+  BoPool(Device& device, BoPoolOptions options);
+  ~BoPool();
+  BoPool(const BoPool&) = delete;
+  BoPool& operator=(const BoPool&) = delete;
+
+  /// Ready → Leased: a BO of exactly that key, its pages in place, or nullptr. Purged ones found on the way are
+  /// retired.
+  [[nodiscard]] Bo* lend_ready(const BoKey& key, ClientId client, UserId user, Time now);
+
+  /// A record for a BO that the kernel is about to make; followed by lend_created() or create_failed().
+  [[nodiscard]] Bo& begin_create(const BoKey& key, ClientId client, UserId user, Time now);
+  void lend_created(Bo& bo, const DeviceBo& device, Time now);
+  void create_failed(Bo& bo, Time now);
+
+  /// Leased → Draining, and on from there as far as it goes at once. The BO may be gone afterwards.
+  void release(Bo& bo, Time now);
+
+  /// Leased → Ready: the client never got it, so nobody can use or hold it. The BO may be gone afterwards.
+  void take_back_unsent(Bo& bo, Time now);
+
+  /// The device reports that a watched BO is idle.
+  void on_idle(BoId id, Time now);
+
+  // Destroy Ready BOs, least recently used first, and tell what went.
+  Amount evict_all(Time now);
+  /// At least `bytes`, if there are as many.
+  Amount evict_bytes(uint64_t bytes, Time now);
+  /// Those whose last user it was.
+  Amount evict_user(UserId user, Time now);
+
+  [[nodiscard]] Bo* find(BoId id) { return store_.find(id); }
+  [[nodiscard]] const Amount& amount(BoState state) const { return store_.amount(state); }
+  /// Calls f(Bo&) for every BO, in no order.
+  template <class F>
+  void for_each(F f) {
+    store_.for_each(f);
+  }
+
+  /// Evicted since the start, and found purged since the start.
+  [[nodiscard]] const Amount& evicted() const { return evicted_; }
+  [[nodiscard]] const Amount& purged() const { return purged_; }
+
+  /// Grows whenever a BO became Ready or memory went back to the kernel: a request that could not be served may try
+  /// again.
+  [[nodiscard]] uint64_t supplies() const { return supplies_; }
+
+  /// When tick() wants to be called; nothing is due before.
+  [[nodiscard]] std::optional<Time> next_deadline() const;
+  void tick(Time now);
+
+ private:
+  void look(Bo& bo, Time now);
+  void hold(Bo& bo, Time now);
+  void make_ready(Bo& bo, Time now);
+  void evict(Bo& bo, Amount& total, Time now);
+  void retire(Bo& bo, Time now);
+
+  Device& device_;
+  const BoPoolOptions options_;
+  BoStore store_;
+  BoCache cache_;
+  /// Held BOs, by when to look next.
+  std::multimap<Time, BoId> held_;
+  Amount evicted_;
+  Amount purged_;
+  uint64_t supplies_ = 0;
+};
+
+}  // namespace panbo

@@ -1,0 +1,56 @@
+// A slab: records never move, freed slots are used again. A BoId is its slot's index with a generation in the upper
+// half that grows with every use of the slot, so that an id that outlived its BO finds nothing.
+
+#include "daemon/core/bo_store.h"
+
+#include <cassert>
+
+namespace panbo {
+namespace {
+
+uint32_t slot_of(BoId id) {
+  return static_cast<uint32_t>(id.value);
+}
+
+BoId next_generation(BoId id) {
+  return BoId{id.value + (uint64_t{1} << 32)};
+}
+
+}  // namespace
+
+Bo& BoStore::add(const BoKey& key, ClientId client, UserId user, Time now) {
+  if (free_.empty()) {
+    free_.push_back(static_cast<uint32_t>(slots_.size()));
+    slots_.emplace_back().bo.id = BoId{slots_.size() - 1};
+  }
+  Slot& slot = slots_[free_.back()];
+  free_.pop_back();
+  slot.used = true;
+  slot.bo = Bo{.id = next_generation(slot.bo.id), .key = key, .client = client, .user = user, .since = now};
+  amounts_[static_cast<size_t>(BoState::kCreating)].add(key.size);
+  return slot.bo;
+}
+
+Bo* BoStore::find(BoId id) {
+  if (slot_of(id) >= slots_.size()) return nullptr;
+  Slot& slot = slots_[slot_of(id)];
+  return slot.used && slot.bo.id == id ? &slot.bo : nullptr;
+}
+
+void BoStore::move(Bo& bo, BoState to, Time now) {
+  const BoState from = bo.state;
+  move_to(bo.state, to);
+  bo.since = now;
+  amounts_[static_cast<size_t>(from)].remove(bo.key.size);
+  amounts_[static_cast<size_t>(to)].add(bo.key.size);
+}
+
+void BoStore::erase(Bo& bo) {
+  assert(bo.state == BoState::kRetired);
+  assert(!bo.in_state.linked && !bo.in_lru.linked);
+  amounts_[static_cast<size_t>(BoState::kRetired)].remove(bo.key.size);
+  slots_[slot_of(bo.id)].used = false;
+  free_.push_back(slot_of(bo.id));
+}
+
+}  // namespace panbo

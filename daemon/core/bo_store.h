@@ -1,0 +1,53 @@
+// Owns every BO record and counts them by state. All changes of state go through move(), which is what keeps the
+// totals right and every move legal.
+#pragma once
+
+#include <array>
+#include <deque>
+#include <vector>
+
+#include "daemon/core/bo.h"
+#include "daemon/core/stats.h"
+
+namespace panbo {
+
+class BoStore {
+ public:
+  /// A new record in Creating. The reference stays valid until erase().
+  Bo& add(const BoKey& key, ClientId client, UserId user, Time now);
+
+  /// The BO of that name, or nullptr if it is gone: names are not used again.
+  [[nodiscard]] Bo* find(BoId id);
+
+  /// Moves a BO to another state, if that is legal; ends the process if it is not (bo_state.h).
+  void move(Bo& bo, BoState to, Time now);
+
+  /// Forgets a Retired BO.
+  void erase(Bo& bo);
+
+  /// How many BOs are in that state, and their bytes by key.
+  [[nodiscard]] const Amount& amount(BoState state) const { return amounts_[static_cast<size_t>(state)]; }
+
+  /// BOs in all states.
+  [[nodiscard]] size_t size() const { return slots_.size() - free_.size(); }
+
+  /// Calls f(Bo&) for every BO, in no order. f must not add or erase.
+  template <class F>
+  void for_each(F f) {
+    for (Slot& slot : slots_) {
+      if (slot.used) f(slot.bo);
+    }
+  }
+
+ private:
+  struct Slot {
+    Bo bo;
+    bool used = false;
+  };
+
+  std::deque<Slot> slots_;
+  std::vector<uint32_t> free_;
+  std::array<Amount, kBoStateCount> amounts_;
+};
+
+}  // namespace panbo

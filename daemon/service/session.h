@@ -1,0 +1,43 @@
+// One connected client, as the service knows it.
+#pragma once
+
+#include <string>
+#include <unordered_map>
+
+#include "daemon/core/ids.h"
+#include "daemon/core/stats.h"
+#include "daemon/service/messages.h"
+
+namespace panbo {
+
+/// Where a client's answers go. Implemented by the transport.
+class ClientPort {
+ public:
+  virtual ~ClientPort() = default;
+
+  /// Takes one answer, to be sent now or when the peer has room. Must not call back into the service: if the answer
+  /// can never be delivered the transport gives the leases back, or disconnects the client, later, from its own event
+  /// loop.
+  virtual void reply(RequestId request, ClientReply reply) = 0;
+
+  /// The client broke the protocol: send what is queued, then close. The transport calls Service::disconnect()
+  /// afterwards, later.
+  virtual void close() = 0;
+};
+
+struct Session {
+  ClientId id;
+  Peer peer;
+  ClientPort* port = nullptr;
+  /// From Hello; empty before.
+  std::string name;
+  /// Hello has come.
+  bool greeted = false;
+  std::unordered_map<LeaseId, BoId> leases;
+  /// What the leases sum up to.
+  Amount leased;
+
+  [[nodiscard]] ClientRow row() const { return {.id = id, .name = name, .peer = peer, .leased = leased}; }
+};
+
+}  // namespace panbo

@@ -1,0 +1,91 @@
+// Handles are never used again, so that `bos_.at()` finds every use of a BO after its end; it throws, which no test
+// catches.
+
+#include "tests/support/fake_device.h"
+
+#include <stdexcept>
+
+namespace panbo {
+namespace {
+
+std::optional<Errno> next_of(std::deque<Errno>& failures) {
+  if (failures.empty()) return std::nullopt;
+  const Errno error = failures.front();
+  failures.pop_front();
+  return error;
+}
+
+}  // namespace
+
+std::vector<BoId> FakeDevice::finish_job(uint32_t handle) {
+  bos_.at(handle).busy = false;
+  std::vector<BoId> idle;
+  for (const auto& [id, watched] : watches_) {
+    if (watched == handle) idle.push_back(id);
+  }
+  return idle;
+}
+
+void FakeDevice::purge() {
+  for (auto& [handle, bo] : bos_) {
+    if (!bo.evictable || bo.purged) continue;
+    bo.purged = true;
+    bytes_ -= bo.size;
+  }
+}
+
+Result<ArenaId> FakeDevice::open_arena() {
+  if (arena_bytes_.size() >= arena_limit) return Errno{EMFILE};
+  arena_bytes_.push_back(0);
+  return ArenaId{static_cast<uint16_t>(arena_bytes_.size() - 1)};
+}
+
+Result<DeviceBo> FakeDevice::create(ArenaId arena, BoKind kind, uint64_t size) {
+  ++creations_;
+  if (const auto error = next_of(create_failures)) return *error;
+  if (arena_bytes_.at(arena.value) + size > kArenaBytes) return Errno{ENOSPC};
+  if (size > memory_limit || bytes_ > memory_limit - size) return Errno{ENOMEM};
+  bytes_ += size;
+  arena_bytes_[arena.value] += size;
+  const uint32_t handle = next_handle_++;
+  bos_[handle] = FakeBo{.size = size, .kind = kind};
+  return DeviceBo{.arena = arena, .handle = handle, .size = size};
+}
+
+void FakeDevice::destroy(BoId id, const DeviceBo& bo) {
+  unwatch(id);
+  const FakeBo& gone = bos_.at(bo.handle);
+  if (!gone.purged) bytes_ -= gone.size;
+  arena_bytes_.at(bo.arena.value) -= gone.size;
+  bos_.erase(bo.handle);
+}
+
+Result<Usage> FakeDevice::watch(BoId id, const DeviceBo& bo) {
+  if (const auto error = next_of(watch_failures)) return *error;
+  if (!watches_.emplace(id, bo.handle).second) throw std::logic_error("watched twice");
+  return bos_.at(bo.handle).busy ? Usage::kBusy : Usage::kIdle;
+}
+
+void FakeDevice::unwatch(BoId id) {
+  watches_.erase(id);
+}
+
+Result<Holders> FakeDevice::holders(BoId id) {
+  const FakeBo& bo = bos_.at(watches_.at(id));
+  return bo.others + bo.imports > 0 || bo.busy ? Holders::kOthersToo : Holders::kOnlyUs;
+}
+
+Result<Holders> FakeDevice::make_evictable(const DeviceBo& bo) {
+  FakeBo& fake = bos_.at(bo.handle);
+  if (fake.imports > 0) return Holders::kOthersToo;
+  fake.evictable = true;
+  return Holders::kOnlyUs;
+}
+
+Result<Pages> FakeDevice::make_unevictable(const DeviceBo& bo) {
+  FakeBo& fake = bos_.at(bo.handle);
+  fake.evictable = false;
+  return fake.purged ? Pages::kPurged : Pages::kRetained;
+}
+
+}  // namespace panbo

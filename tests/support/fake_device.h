@@ -1,0 +1,74 @@
+// A Device in memory, for tests of core and service: it does what a test tells it, and keeps account of what it was
+// asked. Where it can, it checks its caller: a BO that is destroyed twice or used after that ends the test.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "daemon/core/device.h"
+
+namespace panbo {
+
+class FakeDevice : public Device {
+ public:
+  static constexpr uint64_t kArenaBytes = (uint64_t{4} << 30) - (uint64_t{32} << 20);
+
+  struct FakeBo {
+    uint64_t size = 0;
+    BoKind kind = BoKind::kPlain;
+    /// A job uses it.
+    bool busy = false;
+    /// References of others.
+    int others = 0;
+    /// Others with a DRM handle: the kernel refuses DONTNEED.
+    int imports = 0;
+    bool evictable = false;
+    bool purged = false;
+    bool watched = false;
+  };
+
+  // What the test arranges.
+
+  uint64_t memory_limit = UINT64_MAX;
+  /// The results of the next calls of create(), before memory is looked at.
+  std::deque<Errno> create_failures;
+  std::deque<Errno> watch_failures;
+  uint64_t arena_limit = 16;
+
+  [[nodiscard]] FakeBo& bo(uint32_t handle) { return bos_.at(handle); }
+  [[nodiscard]] bool exists(uint32_t handle) const { return bos_.contains(handle); }
+  [[nodiscard]] size_t bo_count() const { return bos_.size(); }
+  [[nodiscard]] uint64_t bytes() const { return bytes_; }
+  [[nodiscard]] int creations() const { return creations_; }
+  [[nodiscard]] size_t arenas() const { return arena_bytes_.size(); }
+  [[nodiscard]] size_t watched() const { return watches_.size(); }
+
+  /// Ends the job on a BO; returns the id to report if it was watched.
+  std::vector<BoId> finish_job(uint32_t handle);
+  /// The kernel's shrinker: takes every evictable BO's pages.
+  void purge();
+
+  // Device.
+
+  [[nodiscard]] DeviceLimits limits() const override { return {.page_size = 4096, .max_bo_size = kArenaBytes}; }
+  Result<ArenaId> open_arena() override;
+  Result<DeviceBo> create(ArenaId arena, BoKind kind, uint64_t size) override;
+  void destroy(BoId id, const DeviceBo& bo) override;
+  Result<Usage> watch(BoId id, const DeviceBo& bo) override;
+  void unwatch(BoId id) override;
+  Result<Holders> holders(BoId id) override;
+  Result<Holders> make_evictable(const DeviceBo& bo) override;
+  Result<Pages> make_unevictable(const DeviceBo& bo) override;
+
+ private:
+  std::map<uint32_t, FakeBo> bos_;
+  std::map<BoId, uint32_t> watches_;
+  std::vector<uint64_t> arena_bytes_ = {0};
+  uint64_t bytes_ = 0;
+  uint32_t next_handle_ = 1;
+  int creations_ = 0;
+};
+
+}  // namespace panbo

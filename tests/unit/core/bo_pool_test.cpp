@@ -1,0 +1,185 @@
+#include "daemon/core/bo_pool.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/fake_clock.h"
+#include "tests/support/fake_device.h"
+
+namespace panbo {
+namespace {
+
+constexpr ClientId kClient{1};
+constexpr UserId kUser{1000};
+constexpr BoKey kKey{.domain = DomainId{1}, .size = 4096};
+
+class BoPoolTest : public testing::Test {
+ protected:
+  Bo& lend(const BoKey& key = kKey) {
+    Bo& bo = pool_.begin_create(key, kClient, kUser, now());
+    pool_.lend_created(bo, *device_.create(ArenaId{0}, key.kind, key.size), now());
+    return bo;
+  }
+  void finish_job(uint32_t handle) {
+    for (const BoId id : device_.finish_job(handle)) pool_.on_idle(id, now());
+  }
+  /// Lets time pass as the app would: to each deadline in turn. Returns how often it woke up.
+  int run_for(Duration duration) {
+    const Time end = now() + duration;
+    int wakeups = 0;
+    while (pool_.next_deadline() && *pool_.next_deadline() <= end) {
+      clock_.advance(*pool_.next_deadline() - now());
+      pool_.tick(now());
+      ++wakeups;
+    }
+    clock_.advance(end - now());
+    return wakeups;
+  }
+  [[nodiscard]] Time now() const { return clock_.now(); }
+
+  FakeClock clock_;
+  FakeDevice device_;
+  BoPool pool_{device_, {.cache_max = 64 * 1024}};
+};
+
+TEST_F(BoPoolTest, AnIdleBoIsReadyAtOnceAndEvictable) {
+  Bo& bo = lend();
+  const uint32_t handle = bo.device.handle;
+  pool_.release(bo, now());
+  EXPECT_EQ(bo.state, BoState::kReady);
+  EXPECT_TRUE(device_.bo(handle).evictable);
+  EXPECT_EQ(device_.watched(), 0u);
+  EXPECT_EQ(pool_.next_deadline(), std::nullopt);
+}
+
+TEST_F(BoPoolTest, ABusyBoIsReadyWhenItsJobEndsAndNotBefore) {
+  Bo& bo = lend();
+  const uint32_t handle = bo.device.handle;
+  device_.bo(handle).busy = true;
+  pool_.release(bo, now());
+  EXPECT_EQ(bo.state, BoState::kDraining);
+  EXPECT_EQ(pool_.next_deadline(), std::nullopt) << "no timer watches a busy BO";
+  EXPECT_EQ(pool_.lend_ready(kKey, kClient, kUser, now()), nullptr);
+  finish_job(handle);
+  EXPECT_EQ(pool_.lend_ready(kKey, kClient, kUser, now()), &bo);
+  EXPECT_FALSE(device_.bo(handle).evictable) << "lent BOs are not the kernel's to take";
+}
+
+TEST_F(BoPoolTest, AHeldBoIsReadyOnceNobodyElseHasIt) {
+  Bo& bo = lend();
+  FakeDevice::FakeBo& fake = device_.bo(bo.device.handle);
+  fake.others = 1;
+  pool_.release(bo, now());
+  EXPECT_EQ(bo.state, BoState::kHeld);
+  run_for(std::chrono::seconds(1));
+  EXPECT_EQ(bo.state, BoState::kHeld);
+  fake.others = 0;
+  run_for(std::chrono::milliseconds(64));
+  EXPECT_EQ(bo.state, BoState::kReady);
+}
+
+TEST_F(BoPoolTest, ABoThatTheKernelRefusesToMakeEvictableIsHeld) {
+  Bo& bo = lend();
+  device_.bo(bo.device.handle).imports = 1;
+  pool_.release(bo, now());
+  EXPECT_EQ(bo.state, BoState::kHeld);
+}
+
+TEST_F(BoPoolTest, AJobThatAHolderLeftBehindKeepsABoHeld) {
+  Bo& bo = lend();
+  FakeDevice::FakeBo& fake = device_.bo(bo.device.handle);
+  fake.others = 1;
+  pool_.release(bo, now());
+  fake.others = 0;
+  fake.busy = true;
+  run_for(std::chrono::milliseconds(200));
+  EXPECT_EQ(bo.state, BoState::kHeld);
+  finish_job(bo.device.handle);
+  run_for(std::chrono::milliseconds(64));
+  EXPECT_EQ(bo.state, BoState::kReady);
+}
+
+TEST_F(BoPoolTest, LooksAtAHeldBoEverMoreSlowlyAndGivesUpAtTheLimit) {
+  Bo& bo = lend();
+  device_.bo(bo.device.handle).others = 1;
+  pool_.release(bo, now());
+  const int wakeups = run_for(std::chrono::seconds(11));
+  EXPECT_EQ(device_.bo_count(), 0u);
+  EXPECT_LE(wakeups, 10'000 / 64 + 8);
+  EXPECT_EQ(pool_.amount(BoState::kHeld), Amount{});
+  EXPECT_EQ(pool_.next_deadline(), std::nullopt);
+}
+
+TEST_F(BoPoolTest, APurgedBoIsNotLent) {
+  pool_.release(lend(), now());
+  device_.purge();
+  EXPECT_EQ(pool_.lend_ready(kKey, kClient, kUser, now()), nullptr);
+  EXPECT_EQ(pool_.purged(), (Amount{1, 4096}));
+  EXPECT_EQ(device_.bo_count(), 0u);
+}
+
+TEST_F(BoPoolTest, TheByteCapEvictsTheLeastRecentlyUsed) {
+  Bo& oldest = lend();
+  Bo& second = lend();
+  const uint32_t oldest_handle = oldest.device.handle;
+  pool_.release(oldest, now());
+  pool_.release(second, now());
+  Bo& large = lend({.domain = DomainId{2}, .size = 60 * 1024});
+  pool_.release(large, now());
+  EXPECT_FALSE(device_.exists(oldest_handle));
+  EXPECT_EQ(second.state, BoState::kReady);
+  EXPECT_EQ(pool_.amount(BoState::kReady), (Amount{2, 64 * 1024}));
+  EXPECT_EQ(pool_.evicted(), (Amount{1, 4096}));
+}
+
+TEST_F(BoPoolTest, ABoLargerThanTheCapIsNotCachedAndEvictsNobody) {
+  pool_.release(lend(), now());
+  pool_.release(lend({.domain = DomainId{1}, .size = 128 * 1024}), now());
+  EXPECT_EQ(pool_.amount(BoState::kReady), (Amount{1, 4096}));
+}
+
+TEST_F(BoPoolTest, EvictsAsManyBytesAsAskedOldestFirst) {
+  for (int i = 0; i < 4; ++i) pool_.release(lend(), now());
+  EXPECT_EQ(pool_.evict_bytes(5000, now()), (Amount{2, 8192}));
+  EXPECT_EQ(pool_.evict_all(now()), (Amount{2, 8192}));
+  EXPECT_EQ(device_.bo_count(), 0u);
+}
+
+TEST_F(BoPoolTest, EvictsAUsersBosOnly) {
+  pool_.release(lend(), now());
+  Bo& other = pool_.begin_create(kKey, ClientId{2}, UserId{2000}, now());
+  pool_.lend_created(other, *device_.create(ArenaId{0}, BoKind::kPlain, 4096), now());
+  pool_.release(other, now());
+  EXPECT_EQ(pool_.evict_user(kUser, now()), (Amount{1, 4096}));
+  EXPECT_EQ(other.state, BoState::kReady);
+}
+
+TEST_F(BoPoolTest, ABoThatCannotBeWatchedIsRetiredRatherThanGuessedAbout) {
+  Bo& bo = lend();
+  device_.watch_failures = {Errno{EMFILE}};
+  pool_.release(bo, now());
+  EXPECT_EQ(device_.bo_count(), 0u);
+}
+
+TEST_F(BoPoolTest, ABoNobodyReceivedGoesBackWithoutBeingWatched) {
+  Bo& bo = lend();
+  device_.watch_failures = {Errno{EMFILE}};
+  pool_.take_back_unsent(bo, now());
+  EXPECT_EQ(bo.state, BoState::kReady);
+}
+
+TEST_F(BoPoolTest, DestroysEverythingAtItsEnd) {
+  {
+    BoPool pool(device_, {});
+    for (int i = 0; i < 3; ++i) {
+      Bo& bo = pool.begin_create(kKey, kClient, kUser, now());
+      pool.lend_created(bo, *device_.create(ArenaId{0}, BoKind::kPlain, 4096), now());
+      device_.bo(bo.device.handle).busy = i == 0;
+      if (i < 2) pool.release(bo, now());
+    }
+    EXPECT_EQ(device_.bo_count(), 3u);
+  }
+  EXPECT_EQ(device_.bo_count(), 0u);
+}
+
+}  // namespace
+}  // namespace panbo
