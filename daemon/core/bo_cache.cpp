@@ -13,12 +13,9 @@ void BoCache::insert(Bo& bo) {
   lru_.push_back(bo);
 }
 
-Bo* BoCache::take(const BoKey& key) {
+Bo* BoCache::warmest(const BoKey& key) const {
   const auto bin = bins_.find(key);
-  if (bin == bins_.end()) return nullptr;
-  Bo* bo = bin->second.back();
-  remove(*bo);
-  return bo;
+  return bin == bins_.end() ? nullptr : bin->second.back();
 }
 
 void BoCache::remove(Bo& bo) {

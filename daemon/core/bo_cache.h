@@ -13,9 +13,9 @@ class BoCache {
   /// Adds a BO as the most recently used. It must be Ready.
   void insert(Bo& bo);
 
-  /// The most recently used BO of that key, removed from the cache; nullptr if there is none. The warmest first: it
-  /// is the likeliest to be in the CPU's and GPU's caches, and the rest can grow old and go.
-  [[nodiscard]] Bo* take(const BoKey& key);
+  /// The most recently used BO of that key, still in the cache; nullptr if there is none. It is the likeliest to be
+  /// in the CPU's and GPU's caches, and the rest can grow old and go.
+  [[nodiscard]] Bo* warmest(const BoKey& key) const;
 
   void remove(Bo& bo);
 

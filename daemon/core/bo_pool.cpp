@@ -6,6 +6,9 @@
 // Ready BOs are evictable for the kernel, and made unevictable before they are lent (docs/kernel-facts.md: a BO that is
 // handed out while evictable makes the kernel warn).
 //
+// The cache decays by one timer that is armed only while there is something to decay. What enters sets it to at most
+// one step ahead; when it fires, the time at which the oldest BO is due is computed, and nothing happens before that.
+//
 // A device call that fails where there is nothing to decide costs the BO, never more: it is retired.
 
 #include "daemon/core/bo_pool.h"
@@ -14,8 +17,8 @@
 
 namespace panbo {
 
-BoPool::BoPool(Device& device, BoPoolOptions options) : device_(device), options_(options) {
-}
+BoPool::BoPool(Device& device, BoPoolOptions options)
+    : device_(device), options_(options), decay_(options.decay_time) {}
 
 BoPool::~BoPool() {
   store_.for_each([this](Bo& bo) {
@@ -24,7 +27,8 @@ BoPool::~BoPool() {
 }
 
 Bo* BoPool::lend_ready(const BoKey& key, ClientId client, UserId user, Time now) {
-  while (Bo* bo = cache_.take(key)) {
+  while (Bo* bo = cache_.warmest(key)) {
+    uncache(*bo);
     const auto pages = device_.make_unevictable(bo->device);
     if (pages && *pages == Pages::kRetained) {
       store_.move(*bo, BoState::kLeased, now);
@@ -97,15 +101,34 @@ Amount BoPool::evict_user(UserId user, Time now) {
 }
 
 std::optional<Time> BoPool::next_deadline() const {
-  if (held_.empty()) return std::nullopt;
-  return held_.begin()->first;
+  return earlier(held_.empty() ? std::nullopt : std::optional(held_.begin()->first), decay_deadline_);
 }
 
 void BoPool::tick(Time now) {
+  look_at_held(now);
+  if (decay_deadline_ && *decay_deadline_ <= now) evict_decayed(now);
+}
+
+void BoPool::look_at_held(Time now) {
   while (!held_.empty() && held_.begin()->first <= now) {
     Bo* bo = store_.find(held_.begin()->second);
     held_.erase(held_.begin());
     look(*bo, now);
+  }
+}
+
+void BoPool::evict_decayed(Time now) {
+  const uint64_t limit = decay_.limit(now);
+  decay_deadline_.reset();
+  while (Bo* oldest = cache_.oldest()) {
+    const uint64_t without = store_.amount(BoState::kReady).bytes - oldest->key.size;
+    if (without < limit) {
+      decay_deadline_ = decay_.when_at_most(without, now);
+      return;
+    }
+    cache_.remove(*oldest);
+    evicted_.add(oldest->key.size);
+    retire(*oldest, now);
   }
 }
 
@@ -145,11 +168,19 @@ void BoPool::make_ready(Bo& bo, Time now) {
   if (ready > room) evict_bytes(ready - room, now);
   store_.move(bo, BoState::kReady, now);
   cache_.insert(bo);
+  decay_.add(bo.key.size, now);
+  decay_deadline_ = earlier(decay_deadline_, now + decay_.step());
   ++supplies_;
 }
 
-void BoPool::evict(Bo& bo, Amount& total, Time now) {
+void BoPool::uncache(Bo& bo) {
   cache_.remove(bo);
+  decay_.remove(bo.key.size, bo.since);
+  if (cache_.oldest() == nullptr) decay_deadline_.reset();
+}
+
+void BoPool::evict(Bo& bo, Amount& total, Time now) {
+  uncache(bo);
   total.add(bo.key.size);
   evicted_.add(bo.key.size);
   retire(bo, now);

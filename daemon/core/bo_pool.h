@@ -3,7 +3,7 @@
 //   Leased    no container; the service knows the leases
 //   Draining  the device watches it and reports when it is idle
 //   Held      the held queue: looked at again with backoff, and given up after a limit
-//   Ready     the BoCache, under its byte cap
+//   Ready     the BoCache, under its byte cap, which decays while it is not used
 #pragma once
 
 #include <map>
@@ -12,6 +12,7 @@
 #include "daemon/core/bo_cache.h"
 #include "daemon/core/bo_store.h"
 #include "daemon/core/clock.h"
+#include "daemon/core/decay.h"
 #include "daemon/core/device.h"
 #include "daemon/core/stats.h"
 
@@ -20,6 +21,8 @@ namespace panbo {
 struct BoPoolOptions {
   /// Most bytes of Ready BOs.
   uint64_t cache_max = UINT64_MAX;
+  /// How long it takes an unused cache to go from full to nothing.
+  Duration decay_time = std::chrono::seconds(10);
   /// A BO that somebody else still holds is looked at after the first delay, then after twice as long each time, up
   /// to the longest delay; after the limit it is retired.
   Duration held_first_delay = std::chrono::milliseconds(1);
@@ -86,11 +89,17 @@ class BoPool {
   void make_ready(Bo& bo, Time now);
   void evict(Bo& bo, Amount& total, Time now);
   void retire(Bo& bo, Time now);
+  void uncache(Bo& bo);
+  void look_at_held(Time now);
+  void evict_decayed(Time now);
 
   Device& device_;
   const BoPoolOptions options_;
   BoStore store_;
   BoCache cache_;
+  Decay decay_;
+  /// Nothing of the cache has decayed before; nothing if it is empty.
+  std::optional<Time> decay_deadline_;
   /// Held BOs, by when to look next.
   std::multimap<Time, BoId> held_;
   Amount evicted_;

@@ -25,17 +25,19 @@ class BoCacheTest : public testing::Test {
 TEST_F(BoCacheTest, GivesTheWarmestFirst) {
   Bo& cold = ready(small_);
   Bo& warm = ready(small_);
-  EXPECT_EQ(cache_.take(small_), &warm);
-  EXPECT_EQ(cache_.take(small_), &cold);
-  EXPECT_EQ(cache_.take(small_), nullptr);
+  EXPECT_EQ(cache_.warmest(small_), &warm);
+  cache_.remove(warm);
+  EXPECT_EQ(cache_.warmest(small_), &cold);
+  cache_.remove(cold);
+  EXPECT_EQ(cache_.warmest(small_), nullptr);
 }
 
 TEST_F(BoCacheTest, KeepsSizesKindsAndDomainsApart) {
   ready(small_);
-  EXPECT_EQ(cache_.take(large_), nullptr);
-  EXPECT_EQ(cache_.take({.domain = small_.domain, .kind = BoKind::kExecutable, .size = small_.size}), nullptr);
-  EXPECT_EQ(cache_.take({.domain = DomainId{2}, .kind = small_.kind, .size = small_.size}), nullptr);
-  EXPECT_NE(cache_.take(small_), nullptr);
+  EXPECT_EQ(cache_.warmest(large_), nullptr);
+  EXPECT_EQ(cache_.warmest({.domain = small_.domain, .kind = BoKind::kExecutable, .size = small_.size}), nullptr);
+  EXPECT_EQ(cache_.warmest({.domain = DomainId{2}, .kind = small_.kind, .size = small_.size}), nullptr);
+  EXPECT_NE(cache_.warmest(small_), nullptr);
 }
 
 TEST_F(BoCacheTest, KnowsTheOldestAcrossKeys) {

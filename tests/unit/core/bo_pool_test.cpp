@@ -48,7 +48,30 @@ TEST_F(BoPoolTest, AnIdleBoIsReadyAtOnceAndEvictable) {
   EXPECT_EQ(bo.state, BoState::kReady);
   EXPECT_TRUE(device_.bo(handle).evictable);
   EXPECT_EQ(device_.watched(), 0u);
+}
+
+TEST_F(BoPoolTest, AnUnusedCacheIsEmptyAfterItsDecayTimeAndThenWakesNobody) {
+  for (int i = 0; i < 8; ++i) pool_.release(lend(), now());
+  run_for(std::chrono::seconds(5));
+  EXPECT_NEAR(static_cast<double>(pool_.amount(BoState::kReady).count), 4, 1);
+  run_for(std::chrono::seconds(5));
+  EXPECT_EQ(device_.bo_count(), 0u);
   EXPECT_EQ(pool_.next_deadline(), std::nullopt);
+}
+
+TEST_F(BoPoolTest, DecayWakesUpOnlyForABoThatIsDue) {
+  for (int i = 0; i < 8; ++i) pool_.release(lend(), now());
+  EXPECT_LE(run_for(std::chrono::seconds(10)), 8 + 1);
+}
+
+TEST_F(BoPoolTest, WhatIsUsedAgainAndAgainDoesNotDecay) {
+  pool_.release(lend(), now());
+  for (int i = 0; i < 600; ++i) {
+    Bo* bo = pool_.lend_ready(kKey, kClient, kUser, now());
+    ASSERT_NE(bo, nullptr) << i;
+    pool_.release(*bo, now());
+    run_for(std::chrono::milliseconds(50));
+  }
 }
 
 TEST_F(BoPoolTest, ABusyBoIsReadyWhenItsJobEndsAndNotBefore) {
