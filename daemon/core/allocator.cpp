@@ -2,8 +2,13 @@
 // busy BOs before it gives its idle ones back, and so digs itself deeper; here nothing is waited for while there is
 // still something to give back, and waiting is the caller's choice.
 //
-// Arenas are tried newest first: it is the one with the most addresses left. An older one regains room as its BOs go,
-// so all of them are tried before another is opened.
+// A request that the board's memory cannot hold is refused before the kernel is asked: the kernel would fill the
+// memory first and fail afterwards (docs/kernel-facts.md).
+//
+// Creating is a small state machine, since the worker answers later: an Attempt says which arena is tried and what was
+// done already, next_attempt() what follows from an error. Arenas are tried newest first, which has the most addresses
+// left; older ones regain room as their BOs go, so all are tried before another is opened. After eviction the retry
+// goes to the worker, if there is one, because the worker is what closes the large ones that were evicted.
 
 #include "daemon/core/allocator.h"
 
@@ -20,27 +25,67 @@ constexpr uint16_t kMaxArenas = 16;
 
 }  // namespace
 
-Allocator::Allocator(Device& device, BoPool& pool) : device_(device), pool_(pool) {
+Allocator::Allocator(Device& device, DeviceWorker* worker, const MemoryGauge& memory, BoPool& pool,
+                     AllocatorOptions options)
+    : device_(device), worker_(worker), memory_(memory), pool_(pool), options_(options) {
 }
 
 Result<Loan> Allocator::allocate(const Demand& demand, Time now) {
-  if (const auto ready = allocate_ready(demand, now)) return ready;
+  const auto ready = allocate_ready(demand, now);
+  if (ready || ready.error() == Errno{EDQUOT}) return ready;
   const BoKey key = key_of(demand);
-  Bo& bo = pool_.begin_create(key, demand.client, demand.user, now);
-  const auto created = create(key, now);
-  if (!created) {
-    pool_.create_failed(bo, now);
-    return created.error();
-  }
-  pool_.lend_created(bo, *created, now);
-  return Loan{.bo = &bo, .fresh = true};
+  if (!admit(key.size, now)) return Errno{ENOMEM};
+  auto charge = Charge::take(demand.account, cost_of(demand));
+  if (!charge) return charge.error();
+  Bo& bo = pool_.begin_create(key, {demand.client, demand.user, *std::move(charge)}, now);
+  return create(bo, {.arena = static_cast<uint16_t>(arenas_ - 1)}, now);
 }
 
 Result<Loan> Allocator::allocate_ready(const Demand& demand, Time now) {
+  auto charge = Charge::take(demand.account, cost_of(demand));
+  if (!charge) return charge.error();
   if (demand.zeroed) return Errno{ENOMEM};
-  Bo* bo = pool_.lend_ready(key_of(demand), demand.client, demand.user, now);
+  Borrower borrower{demand.client, demand.user, *std::move(charge)};
+  Bo* bo = pool_.lend_ready(key_of(demand), borrower, now);
   if (bo == nullptr) return Errno{ENOMEM};
   return Loan{.bo = bo, .fresh = false};
+}
+
+Result<Loan> Allocator::created(Bo& bo, const Result<DeviceBo>& result, Time now) {
+  const auto pending = pending_.find(bo.id);
+  Attempt attempt = pending->second;
+  pending_.erase(pending);
+  if (result) {
+    pool_.lend_created(bo, *result, now);
+    return Loan{.bo = &bo, .fresh = true};
+  }
+  if (next_attempt(attempt, result.error(), now)) return create(bo, attempt, now);
+  pool_.create_failed(bo, now);
+  return result.error();
+}
+
+void Allocator::created_unwanted(Bo& bo, const Result<DeviceBo>& result, Time now) {
+  pending_.erase(bo.id);
+  if (result) {
+    pool_.lend_created(bo, *result, now);
+    pool_.take_back_unsent(bo, now);
+  } else {
+    pool_.create_failed(bo, now);
+  }
+}
+
+Cost Allocator::cost_of(const std::vector<Demand>& demands) const {
+  Cost sum;
+  for (const Demand& demand : demands) {
+    const Cost cost = cost_of(demand);
+    sum.bytes += cost.bytes;
+    sum.bos += cost.bos;
+  }
+  return sum;
+}
+
+Cost Allocator::cost_of(const Demand& demand) const {
+  return {.bytes = key_of(demand).size, .bos = 1};
 }
 
 BoKey Allocator::key_of(const Demand& demand) const {
@@ -51,22 +96,56 @@ BoKey Allocator::key_of(const Demand& demand) const {
   return {.domain = demand.domain, .kind = demand.kind, .size = size};
 }
 
-Result<DeviceBo> Allocator::create(const BoKey& key, Time now) {
-  const auto created = create_in_some_arena(key);
-  if (created || created.error() != Errno{ENOMEM} || pool_.evict_all(now).count == 0) return created;
-  return create_in_some_arena(key);
+bool Allocator::admit(uint64_t size, Time now) {
+  const uint64_t total = pool_.total().bytes;
+  const uint64_t budget = options_.total_max - std::min(total, options_.total_max);
+  const uint64_t memory = size < options_.admission_from ? UINT64_MAX : memory_.available();
+  const uint64_t room = std::min(budget, memory);
+  if (size <= room) return true;
+  if (size - room > pool_.ready().bytes) return false;
+  pool_.evict_bytes(size - room, now);
+  return true;
 }
 
-Result<DeviceBo> Allocator::create_in_some_arena(const BoKey& key) {
-  for (uint16_t arena = arenas_; arena-- > 0;) {
-    const auto created = device_.create(ArenaId{arena}, key.kind, key.size);
-    if (created || created.error() != Errno{ENOSPC}) return created;
+bool Allocator::next_attempt(Attempt& attempt, Errno error, Time now) {
+  if (error == Errno{ENOSPC} && next_arena(attempt)) return true;
+  if (error != Errno{ENOMEM} && error != Errno{ENOSPC}) return false;
+  if (attempt.evicted || pool_.evict_all(now).count == 0) return false;
+  attempt = {.arena = static_cast<uint16_t>(arenas_ - 1), .opened_arena = true, .evicted = true};
+  return true;
+}
+
+bool Allocator::next_arena(Attempt& attempt) {
+  if (attempt.arena > 0) {
+    --attempt.arena;
+    return true;
   }
-  if (arenas_ == kMaxArenas) return Errno{ENOMEM};
+  if (attempt.opened_arena || arenas_ == kMaxArenas) return false;
   const auto opened = device_.open_arena();
-  if (!opened) return Errno{ENOMEM};
+  if (!opened) return false;
   arenas_ = static_cast<uint16_t>(opened->value + 1);
-  return device_.create(*opened, key.kind, key.size);
+  attempt.arena = opened->value;
+  attempt.opened_arena = true;
+  return true;
+}
+
+Result<Loan> Allocator::create(Bo& bo, Attempt attempt, Time now) {
+  while (true) {
+    if (worker_ != nullptr && (bo.key.size >= options_.large_bo || attempt.evicted)) {
+      pending_.emplace(bo.id, attempt);
+      worker_->create(bo.id, ArenaId{attempt.arena}, bo.key.kind, bo.key.size);
+      return Loan{.bo = &bo, .fresh = true};
+    }
+    const auto result = device_.create(ArenaId{attempt.arena}, bo.key.kind, bo.key.size);
+    if (result) {
+      pool_.lend_created(bo, *result, now);
+      return Loan{.bo = &bo, .fresh = true};
+    }
+    if (!next_attempt(attempt, result.error(), now)) {
+      pool_.create_failed(bo, now);
+      return result.error();
+    }
+  }
 }
 
 }  // namespace panbo

@@ -1,23 +1,41 @@
 // "What now?": the order in which a request for a BO is served, and what happens when the kernel says no.
 //
 //   1. A ready BO of the same domain, kind and size class.
-//   2. A fresh one.
+//   2. A fresh one, if quota, budget and the board's memory admit it. Where the budget or the memory is in the way,
+//      ready BOs are evicted first; where that cannot be enough, the kernel is not asked.
 //   3. ENOMEM: everything ready is evicted, whoever used it, then a fresh one is tried once more.
-//      ENOSPC: another arena, since eviction need not free addresses where they are missing.
+//      ENOSPC: another arena, since it is addresses that are missing.
 //   4. Waiting, and 5. failing with a record, are up to the caller: the service.
 #pragma once
+
+#include <memory>
+#include <unordered_map>
+#include <vector>
 
 #include "daemon/core/bo_pool.h"
 #include "daemon/core/clock.h"
 #include "daemon/core/device.h"
+#include "daemon/core/device_worker.h"
+#include "daemon/core/memory_gauge.h"
 #include "proto/result.h"
 
 namespace panbo {
+
+struct AllocatorOptions {
+  /// Most bytes of BOs in all states.
+  uint64_t total_max = UINT64_MAX;
+  /// Smaller requests are not compared with the board's memory before the kernel is asked.
+  uint64_t admission_from = uint64_t{1} << 20;
+  /// As in BoPoolOptions.
+  uint64_t large_bo = uint64_t{1} << 20;
+};
 
 struct Demand {
   DomainId domain;
   ClientId client;
   UserId user;
+  /// Pays for it.
+  std::shared_ptr<Account> account;
   BoKind kind = BoKind::kPlain;
   /// Bytes, from 1 to Device::limits().max_bo_size.
   uint64_t size = 0;
@@ -26,32 +44,59 @@ struct Demand {
 };
 
 struct Loan {
-  /// Leased; never nullptr. Owned by the pool.
+  /// Never nullptr. Owned by the pool. Leased, or Creating while the worker is at it.
   Bo* bo;
   /// Made by the kernel for this demand.
-  bool fresh = false;
+  bool fresh;
+
+  [[nodiscard]] bool pending() const { return bo->state == BoState::kCreating; }
 };
 
 class Allocator {
  public:
-  /// Both must outlive the allocator.
-  Allocator(Device& device, BoPool& pool);
+  /// All must outlive the allocator. `worker` may be null: then every call is made here, and no loan is pending.
+  Allocator(Device& device, DeviceWorker* worker, const MemoryGauge& memory, BoPool& pool, AllocatorOptions options);
 
-  /// Steps 1 to 3. Errors: ENOMEM, or what else the device said. Never waits.
+  /// Steps 1 to 3. Never waits. A pending loan is continued by created().
+  /// Errors: EDQUOT a quota of the account; ENOMEM; or what else the device said.
   Result<Loan> allocate(const Demand& demand, Time now);
 
-  /// Step 1 alone. Errors: ENOMEM there is none.
+  /// Step 1 alone. Errors: EDQUOT; ENOMEM there is none.
   Result<Loan> allocate_ready(const Demand& demand, Time now);
 
+  /// The worker's answer for a pending loan, which then is leased, is pending again, or has failed and is gone.
+  Result<Loan> created(Bo& bo, const Result<DeviceBo>& result, Time now);
+
+  /// The worker's answer for a loan that nobody wants any more: it goes to the cache.
+  void created_unwanted(Bo& bo, const Result<DeviceBo>& result, Time now);
+
+  /// What the demands cost their account.
+  [[nodiscard]] Cost cost_of(const std::vector<Demand>& demands) const;
+
  private:
+  /// How far step 3 has come for one BO.
+  struct Attempt {
+    uint16_t arena = 0;
+    bool opened_arena = false;
+    bool evicted = false;
+  };
+
+  [[nodiscard]] Cost cost_of(const Demand& demand) const;
   [[nodiscard]] BoKey key_of(const Demand& demand) const;
-  Result<DeviceBo> create(const BoKey& key, Time now);
-  Result<DeviceBo> create_in_some_arena(const BoKey& key);
+  [[nodiscard]] bool admit(uint64_t size, Time now);
+  [[nodiscard]] bool next_attempt(Attempt& attempt, Errno error, Time now);
+  [[nodiscard]] bool next_arena(Attempt& attempt);
+  Result<Loan> create(Bo& bo, Attempt attempt, Time now);
 
   Device& device_;
+  DeviceWorker* const worker_;
+  const MemoryGauge& memory_;
   BoPool& pool_;
+  const AllocatorOptions options_;
   /// How many arenas there are: 0 to arenas_ - 1.
   uint16_t arenas_ = 1;
+  /// Those that the worker is at.
+  std::unordered_map<BoId, Attempt> pending_;
 };
 
 }  // namespace panbo

@@ -3,6 +3,7 @@
 
 #include "daemon/core/bo_kind.h"
 #include "daemon/core/bo_state.h"
+#include "daemon/core/budget.h"
 #include "daemon/core/clock.h"
 #include "daemon/core/device.h"
 #include "daemon/core/ids.h"
@@ -20,6 +21,13 @@ struct BoKey {
   friend bool operator==(const BoKey&, const BoKey&) = default;
 };
 
+/// Who a BO is lent to, and the charge for it.
+struct Borrower {
+  ClientId client;
+  UserId user;
+  Charge charge;
+};
+
 /// Owned by BoStore, at a fixed address until it is erased.
 struct Bo {
   BoId id;
@@ -27,9 +35,8 @@ struct Bo {
   /// Valid from Leased to Retired.
   DeviceBo device;
   BoState state = BoState::kCreating;
-  /// Whoever has it, or had it last: Draining and Held BOs are still charged to them.
-  ClientId client;
-  UserId user;
+  /// Whoever has it, or had it last. Draining and Held BOs are still charged to them; Ready ones to nobody.
+  Borrower borrower;
   /// When it entered its state.
   Time since{};
   /// Held: how long after the last look the next one comes.

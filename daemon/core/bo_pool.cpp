@@ -9,6 +9,10 @@
 // The cache decays by one timer that is armed only while there is something to decay. What enters sets it to at most
 // one step ahead; when it fires, the time at which the oldest BO is due is computed, and nothing happens before that.
 //
+// Headroom is what keeps a program that wants much memory quickly from being killed beside a full cache: the kernel's
+// own signals come too late for that (docs/kernel-facts.md). It needs a look at the board's memory now and then, so it
+// ticks while the cache is not empty, and only then.
+//
 // A device call that fails where there is nothing to decide costs the BO, never more: it is retired.
 
 #include "daemon/core/bo_pool.h"
@@ -17,8 +21,9 @@
 
 namespace panbo {
 
-BoPool::BoPool(Device& device, BoPoolOptions options)
-    : device_(device), options_(options), decay_(options.decay_time) {}
+BoPool::BoPool(Device& device, DeviceWorker* worker, const MemoryGauge& memory, BoPoolOptions options)
+    : device_(device), worker_(worker), memory_(memory), options_(options), decay_(options.decay_time) {
+}
 
 BoPool::~BoPool() {
   store_.for_each([this](Bo& bo) {
@@ -26,14 +31,13 @@ BoPool::~BoPool() {
   });
 }
 
-Bo* BoPool::lend_ready(const BoKey& key, ClientId client, UserId user, Time now) {
+Bo* BoPool::lend_ready(const BoKey& key, Borrower& borrower, Time now) {
   while (Bo* bo = cache_.warmest(key)) {
     uncache(*bo);
     const auto pages = device_.make_unevictable(bo->device);
     if (pages && *pages == Pages::kRetained) {
       store_.move(*bo, BoState::kLeased, now);
-      bo->client = client;
-      bo->user = user;
+      bo->borrower = std::move(borrower);
       return bo;
     }
     if (pages) purged_.add(bo->key.size);
@@ -42,8 +46,8 @@ Bo* BoPool::lend_ready(const BoKey& key, ClientId client, UserId user, Time now)
   return nullptr;
 }
 
-Bo& BoPool::begin_create(const BoKey& key, ClientId client, UserId user, Time now) {
-  return store_.add(key, client, user, now);
+Bo& BoPool::begin_create(const BoKey& key, Borrower borrower, Time now) {
+  return store_.add(key, std::move(borrower), now);
 }
 
 void BoPool::lend_created(Bo& bo, const DeviceBo& device, Time now) {
@@ -94,19 +98,22 @@ Amount BoPool::evict_user(UserId user, Time now) {
   Amount total;
   for (Bo* bo = cache_.oldest(); bo != nullptr;) {
     Bo* next = BoCache::younger(*bo);
-    if (bo->user == user) evict(*bo, total, now);
+    if (bo->borrower.user == user) evict(*bo, total, now);
     bo = next;
   }
   return total;
 }
 
 std::optional<Time> BoPool::next_deadline() const {
-  return earlier(held_.empty() ? std::nullopt : std::optional(held_.begin()->first), decay_deadline_);
+  const auto held = held_.empty() ? std::nullopt : std::optional(held_.begin()->first);
+  const auto headroom = headroom_ticks() ? std::optional(headroom_seen_ + options_.headroom_interval) : std::nullopt;
+  return earlier(earlier(held, decay_deadline_), headroom);
 }
 
 void BoPool::tick(Time now) {
   look_at_held(now);
   if (decay_deadline_ && *decay_deadline_ <= now) evict_decayed(now);
+  if (headroom_ticks() && now - headroom_seen_ >= options_.headroom_interval) keep_headroom(now);
 }
 
 void BoPool::look_at_held(Time now) {
@@ -121,7 +128,7 @@ void BoPool::evict_decayed(Time now) {
   const uint64_t limit = decay_.limit(now);
   decay_deadline_.reset();
   while (Bo* oldest = cache_.oldest()) {
-    const uint64_t without = store_.amount(BoState::kReady).bytes - oldest->key.size;
+    const uint64_t without = ready().bytes - oldest->key.size;
     if (without < limit) {
       decay_deadline_ = decay_.when_at_most(without, now);
       return;
@@ -130,6 +137,18 @@ void BoPool::evict_decayed(Time now) {
     evicted_.add(oldest->key.size);
     retire(*oldest, now);
   }
+}
+
+bool BoPool::headroom_ticks() const {
+  return options_.headroom_share > 0 && ready().count > 0;
+}
+
+void BoPool::keep_headroom(Time now) {
+  headroom_seen_ = now;
+  const uint64_t available = memory_.available();
+  if (available == UINT64_MAX) return;
+  const auto allowed = static_cast<uint64_t>(static_cast<double>(available) * options_.headroom_share);
+  if (ready().bytes > allowed) evict_bytes(ready().bytes - allowed, now);
 }
 
 void BoPool::look(Bo& bo, Time now) {
@@ -164,13 +183,14 @@ void BoPool::make_ready(Bo& bo, Time now) {
     return;
   }
   const uint64_t room = options_.cache_max - bo.key.size;
-  const uint64_t ready = store_.amount(BoState::kReady).bytes;
-  if (ready > room) evict_bytes(ready - room, now);
+  if (ready().bytes > room) evict_bytes(ready().bytes - room, now);
   store_.move(bo, BoState::kReady, now);
+  bo.borrower.charge.reset();
   cache_.insert(bo);
   decay_.add(bo.key.size, now);
   decay_deadline_ = earlier(decay_deadline_, now + decay_.step());
   ++supplies_;
+  if (options_.headroom_share > 0 && now - options_.headroom_pause >= headroom_seen_) keep_headroom(now);
 }
 
 void BoPool::uncache(Bo& bo) {
@@ -188,7 +208,12 @@ void BoPool::evict(Bo& bo, Amount& total, Time now) {
 
 void BoPool::retire(Bo& bo, Time now) {
   store_.move(bo, BoState::kRetired, now);
-  device_.destroy(bo.id, bo.device);
+  if (worker_ != nullptr && bo.key.size >= options_.large_bo) {
+    device_.unwatch(bo.id);
+    worker_->destroy(bo.id, bo.device);
+  } else {
+    device_.destroy(bo.id, bo.device);
+  }
   store_.erase(bo);
   ++supplies_;
 }

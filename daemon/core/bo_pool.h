@@ -3,7 +3,7 @@
 //   Leased    no container; the service knows the leases
 //   Draining  the device watches it and reports when it is idle
 //   Held      the held queue: looked at again with backoff, and given up after a limit
-//   Ready     the BoCache, under its byte cap, which decays while it is not used
+//   Ready     the BoCache, which decays while it is not used, and gives way when memory is short
 #pragma once
 
 #include <map>
@@ -14,6 +14,8 @@
 #include "daemon/core/clock.h"
 #include "daemon/core/decay.h"
 #include "daemon/core/device.h"
+#include "daemon/core/device_worker.h"
+#include "daemon/core/memory_gauge.h"
 #include "daemon/core/stats.h"
 
 namespace panbo {
@@ -21,6 +23,11 @@ namespace panbo {
 struct BoPoolOptions {
   /// Most bytes of Ready BOs.
   uint64_t cache_max = UINT64_MAX;
+  /// Ready BOs take at most this share of the memory that the board has left; 0 means no such limit. It is looked at
+  /// when a BO enters the cache, at most once in headroom_pause, and every headroom_interval while there is any.
+  double headroom_share = 0.25;
+  Duration headroom_pause = std::chrono::milliseconds(20);
+  Duration headroom_interval = std::chrono::milliseconds(250);
   /// How long it takes an unused cache to go from full to nothing.
   Duration decay_time = std::chrono::seconds(10);
   /// A BO that somebody else still holds is looked at after the first delay, then after twice as long each time, up
@@ -28,22 +35,25 @@ struct BoPoolOptions {
   Duration held_first_delay = std::chrono::milliseconds(1);
   Duration held_longest_delay = std::chrono::milliseconds(64);
   Duration held_limit = std::chrono::seconds(10);
+  /// From this size in bytes on the device's calls are slow enough to be left to the worker.
+  uint64_t large_bo = uint64_t{1} << 20;
 };
 
 class BoPool {
  public:
-  /// `device` must outlive the pool, which destroys every BO when it dies.
-  BoPool(Device& device, BoPoolOptions options);
+  /// All must outlive the pool, which destroys every BO when it dies. `worker` may be null: then every call is made
+  /// here.
+  BoPool(Device& device, DeviceWorker* worker, const MemoryGauge& memory, BoPoolOptions options);
   ~BoPool();
   BoPool(const BoPool&) = delete;
   BoPool& operator=(const BoPool&) = delete;
 
-  /// Ready → Leased: a BO of exactly that key, its pages in place, or nullptr. Purged ones found on the way are
-  /// retired.
-  [[nodiscard]] Bo* lend_ready(const BoKey& key, ClientId client, UserId user, Time now);
+  /// Ready → Leased: a BO of exactly that key, its pages in place, or nullptr; only if there is one `borrower` is
+  /// moved from. Purged ones found on the way are retired.
+  [[nodiscard]] Bo* lend_ready(const BoKey& key, Borrower& borrower, Time now);
 
   /// A record for a BO that the kernel is about to make; followed by lend_created() or create_failed().
-  [[nodiscard]] Bo& begin_create(const BoKey& key, ClientId client, UserId user, Time now);
+  [[nodiscard]] Bo& begin_create(const BoKey& key, Borrower borrower, Time now);
   void lend_created(Bo& bo, const DeviceBo& device, Time now);
   void create_failed(Bo& bo, Time now);
 
@@ -65,6 +75,9 @@ class BoPool {
 
   [[nodiscard]] Bo* find(BoId id) { return store_.find(id); }
   [[nodiscard]] const Amount& amount(BoState state) const { return store_.amount(state); }
+  [[nodiscard]] const Amount& ready() const { return store_.amount(BoState::kReady); }
+  /// In all states.
+  [[nodiscard]] Amount total() const { return store_.total(); }
   /// Calls f(Bo&) for every BO, in no order.
   template <class F>
   void for_each(F f) {
@@ -92,14 +105,20 @@ class BoPool {
   void uncache(Bo& bo);
   void look_at_held(Time now);
   void evict_decayed(Time now);
+  [[nodiscard]] bool headroom_ticks() const;
+  void keep_headroom(Time now);
 
   Device& device_;
+  DeviceWorker* const worker_;
+  const MemoryGauge& memory_;
   const BoPoolOptions options_;
   BoStore store_;
   BoCache cache_;
   Decay decay_;
   /// Nothing of the cache has decayed before; nothing if it is empty.
   std::optional<Time> decay_deadline_;
+  /// When headroom was last looked at.
+  Time headroom_seen_{};
   /// Held BOs, by when to look next.
   std::multimap<Time, BoId> held_;
   Amount evicted_;

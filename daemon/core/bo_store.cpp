@@ -18,7 +18,7 @@ BoId next_generation(BoId id) {
 
 }  // namespace
 
-Bo& BoStore::add(const BoKey& key, ClientId client, UserId user, Time now) {
+Bo& BoStore::add(const BoKey& key, Borrower borrower, Time now) {
   if (free_.empty()) {
     free_.push_back(static_cast<uint32_t>(slots_.size()));
     slots_.emplace_back().bo.id = BoId{slots_.size() - 1};
@@ -26,7 +26,7 @@ Bo& BoStore::add(const BoKey& key, ClientId client, UserId user, Time now) {
   Slot& slot = slots_[free_.back()];
   free_.pop_back();
   slot.used = true;
-  slot.bo = Bo{.id = next_generation(slot.bo.id), .key = key, .client = client, .user = user, .since = now};
+  slot.bo = Bo{.id = next_generation(slot.bo.id), .key = key, .borrower = std::move(borrower), .since = now};
   amounts_[static_cast<size_t>(BoState::kCreating)].add(key.size);
   return slot.bo;
 }
@@ -49,8 +49,18 @@ void BoStore::erase(Bo& bo) {
   assert(bo.state == BoState::kRetired);
   assert(!bo.in_state.linked && !bo.in_lru.linked);
   amounts_[static_cast<size_t>(BoState::kRetired)].remove(bo.key.size);
+  bo.borrower.charge.reset();
   slots_[slot_of(bo.id)].used = false;
   free_.push_back(slot_of(bo.id));
+}
+
+Amount BoStore::total() const {
+  Amount total;
+  for (const Amount& amount : amounts_) {
+    total.count += amount.count;
+    total.bytes += amount.bytes;
+  }
+  return total;
 }
 
 }  // namespace panbo

@@ -14,7 +14,7 @@ namespace panbo {
 class BoStore {
  public:
   /// A new record in Creating. The reference stays valid until erase().
-  Bo& add(const BoKey& key, ClientId client, UserId user, Time now);
+  Bo& add(const BoKey& key, Borrower borrower, Time now);
 
   /// The BO of that name, or nullptr if it is gone: names are not used again.
   [[nodiscard]] Bo* find(BoId id);
@@ -28,8 +28,8 @@ class BoStore {
   /// How many BOs are in that state, and their bytes by key.
   [[nodiscard]] const Amount& amount(BoState state) const { return amounts_[static_cast<size_t>(state)]; }
 
-  /// BOs in all states.
-  [[nodiscard]] size_t size() const { return slots_.size() - free_.size(); }
+  /// BOs in all states, and their bytes by key.
+  [[nodiscard]] Amount total() const;
 
   /// Calls f(Bo&) for every BO, in no order. f must not add or erase.
   template <class F>

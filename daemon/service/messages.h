@@ -101,7 +101,19 @@ struct FailureReply {
   std::string message;
 };
 
-using ClientReply = std::variant<WelcomeReply, GrantedReply, FailureReply>;
+enum class Pressure : uint8_t {
+  /// Some work waits for memory.
+  kSome,
+  /// All work waits for memory.
+  kFull,
+};
+
+/// An event, not an answer: its request id is 0.
+struct PressureEvent {
+  Pressure pressure = Pressure::kSome;
+};
+
+using ClientReply = std::variant<WelcomeReply, GrantedReply, FailureReply, PressureEvent>;
 
 // To administrators.
 

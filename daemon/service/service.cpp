@@ -1,10 +1,7 @@
 // The service joins three things: sessions, which say who may ask for what; the allocator and its pool, which find the
-// memory; and the requests that wait for it.
+// memory; and the requests that are under way (alloc_requests.h).
 //
-// A request is served whole or not at all. What it got before it failed goes back to the cache unsent. If it may
-// wait, it is tried again whenever the pool has new supplies, those who came first before the others: first each takes
-// what is ready and fits, then the whole ladder is tried, so that a large request does not evict what a small one
-// could have had. After one failed, only smaller ones are tried: the kernel is not asked again for what it has not got.
+// Whatever may have freed memory or quota ends with serve_waiting(), so that nobody waits for what is there.
 //
 // A client that breaks the protocol is answered and closed; one that asks for nonsense is only answered. Neither
 // changes anything for anybody else.
@@ -17,47 +14,48 @@
 #include "proto/limits.h"
 
 namespace panbo {
-namespace {
 
-FailureReply failure_of(Errno error) {
-  switch (error.value) {
-    case ENOMEM:
-    case ENOSPC:
-      return {FailureKind::kOutOfMemory, "no memory, with everything ready given back"};
-    default:
-      return {FailureKind::kDevice, "the device failed: " + error.message()};
-  }
-}
-
-uint64_t bytes_of(const std::vector<Demand>& demands) {
-  uint64_t bytes = 0;
-  for (const Demand& demand : demands) bytes += demand.size;
-  return bytes;
-}
-
-}  // namespace
-
-Service::Service(Device& device, const Clock& clock, ServiceOptions options)
+Service::Service(Device& device, DeviceWorker* worker, const MemoryGauge& memory, const Clock& clock,
+                 ServiceOptions options)
     : device_(device),
+      memory_(memory),
       clock_(clock),
       options_(std::move(options)),
-      pool_(device, options_.pool),
-      allocator_(device, pool_) {
+      pool_(device, worker, memory, options_.pool),
+      allocator_(device, worker, memory, pool_, options_.allocator),
+      requests_(allocator_, pool_, *this) {
 }
 
 ClientId Service::connect(const Peer& peer, ClientPort& port) {
   const ClientId id{next_client_++};
-  sessions_.emplace(id, Session{.id = id, .peer = peer, .port = &port});
+  auto account =
+      std::make_shared<Account>("client " + std::to_string(id.value), options_.client_quota, user_account(peer.uid));
+  sessions_.emplace(id, Session{.id = id, .peer = peer, .port = &port, .account = std::move(account)});
   return id;
 }
 
 void Service::disconnect(ClientId client) {
   const auto session = sessions_.find(client);
   if (session == sessions_.end()) return;
-  waiting_.erase_client(client);
-  for (const auto& [lease, bo] : session->second.leases) pool_.release(*pool_.find(bo), clock_.now());
+  const Time now = clock_.now();
+  requests_.cancel_client(client, now);
+  for (const auto& [lease, bo] : session->second.leases) pool_.release(*pool_.find(bo), now);
   sessions_.erase(session);
-  serve_waiting();
+  std::erase_if(users_, [](const auto& user) { return user.second.expired(); });
+  requests_.serve_waiting(now);
+}
+
+std::shared_ptr<Account> Service::account(ClientId client) const {
+  return sessions_.at(client).account;
+}
+
+std::shared_ptr<Account> Service::user_account(uint32_t uid) {
+  auto account = users_[uid].lock();
+  if (account == nullptr) {
+    account = std::make_shared<Account>("uid " + std::to_string(uid), options_.user_quota, nullptr);
+    users_[uid] = account;
+  }
+  return account;
 }
 
 void Service::handle(ClientId client, RequestId request, ClientRequest message) {
@@ -71,7 +69,7 @@ void Service::handle(ClientId client, RequestId request, ClientRequest message) 
     return;
   }
   std::visit([&](auto& m) { on_request(session, request, m); }, message);
-  serve_waiting();
+  requests_.serve_waiting(clock_.now());
 }
 
 void Service::on_request(Session& session, RequestId request, const HelloRequest& hello) {
@@ -96,19 +94,7 @@ void Service::on_request(Session& session, RequestId request, AllocRequest& allo
     return;
   }
   counts_.requests += demands->size();
-  const auto loans = allocate(*demands, Ladder::kWhole);
-  if (loans) {
-    grant(session, request, *loans, std::nullopt);
-  } else if (loans.error() != Errno{ENOMEM} || alloc.timeout <= Duration::zero()) {
-    fail(session, request, *demands, failure_of(loans.error()));
-  } else if (waiting_.count(session.id) >= options_.max_waiting_per_client) {
-    fail(session, request, *demands, {FailureKind::kOverQuota, "too many requests of this client wait already"});
-  } else {
-    // Sums up to the end of time at most.
-    const Time now = clock_.now();
-    const Duration timeout = std::min(alloc.timeout, Time::max() - now);
-    waiting_.push({.client = session.id, .request = request, .demands = *demands, .deadline = now + timeout});
-  }
+  requests_.start({session.id, request}, *demands, alloc.timeout, clock_.now());
 }
 
 void Service::on_request(Session& session, RequestId request, const ReleaseRequest& release) {
@@ -142,6 +128,7 @@ Result<std::vector<Demand>> Service::demands_of(const Session& session, const Al
     demands.push_back({.domain = DomainId{session.peer.uid},
                        .client = session.id,
                        .user = UserId{session.peer.uid},
+                       .account = session.account,
                        .kind = *kind,
                        .size = item.size,
                        .zeroed = (item.flags & kAllocZeroed) != 0});
@@ -149,91 +136,95 @@ Result<std::vector<Demand>> Service::demands_of(const Session& session, const Al
   return demands;
 }
 
-Result<Service::Loans> Service::allocate(const std::vector<Demand>& demands, Ladder ladder) {
-  const Time now = clock_.now();
-  Loans loans;
-  loans.reserve(demands.size());
-  for (const Demand& demand : demands) {
-    auto loan = ladder == Ladder::kWhole ? allocator_.allocate(demand, now) : allocator_.allocate_ready(demand, now);
-    if (!loan) {
-      for (const Loan& got : loans) pool_.take_back_unsent(*got.bo, now);
-      return loan.error();
-    }
-    loans.push_back(*loan);
-  }
-  return loans;
-}
-
-void Service::grant(Session& session, RequestId request, const Loans& loans, std::optional<Origin> origin) {
+void Service::granted(const Asker& asker, const std::vector<Loan>& loans, bool waited) {
+  Session& session = sessions_.at(asker.client);
   GrantedReply reply;
   reply.grants.reserve(loans.size());
   for (const Loan& loan : loans) {
     const LeaseId lease{next_lease_++};
     session.leases.emplace(lease, loan.bo->id);
     session.leased.add(loan.bo->key.size);
-    const Origin from = origin.value_or(loan.fresh ? Origin::kFresh : Origin::kCached);
-    ++(from == Origin::kWaited ? counts_.waited : from == Origin::kFresh ? counts_.fresh : counts_.cached);
-    reply.grants.push_back({.lease = lease, .bo = loan.bo->device, .origin = from});
+    const Origin origin = waited ? Origin::kWaited : loan.fresh ? Origin::kFresh : Origin::kCached;
+    ++(waited ? counts_.waited : loan.fresh ? counts_.fresh : counts_.cached);
+    reply.grants.push_back({.lease = lease, .bo = loan.bo->device, .origin = origin});
   }
-  session.port->reply(request, std::move(reply));
+  session.port->reply(asker.request, std::move(reply));
 }
 
-void Service::serve_waiting() {
-  if (pool_.supplies() == supplies_seen_) return;
-  serve_waiting(Ladder::kReadyOnly);
-  serve_waiting(Ladder::kWhole);
-  supplies_seen_ = pool_.supplies();
-}
-
-void Service::serve_waiting(Ladder ladder) {
-  uint64_t too_much = UINT64_MAX;
-  for (auto waiting = waiting_.begin(); waiting != waiting_.end();) {
-    const uint64_t bytes = bytes_of(waiting->demands);
-    const bool hopeless = ladder == Ladder::kWhole && bytes >= too_much;
-    const auto loans = hopeless ? Errno{ENOMEM} : allocate(waiting->demands, ladder);
-    if (loans) {
-      grant(sessions_.at(waiting->client), waiting->request, *loans, Origin::kWaited);
-      waiting = waiting_.erase(waiting);
-    } else {
-      too_much = std::min(too_much, bytes);
-      ++waiting;
-    }
-  }
-}
-
-void Service::fail(Session& session, RequestId request, const std::vector<Demand>& demands, FailureReply failure) {
+void Service::failed(const Asker& asker, const std::vector<Demand>& demands, Errno error) {
+  const Session& session = sessions_.at(asker.client);
   counts_.failed += demands.size();
-  if (options_.on_shortage) {
-    Shortage shortage{
-        .client = session.row(), .asked_bytes = bytes_of(demands), .reason = failure.message, .stats = stats()};
-    for (const auto& [id, other] : sessions_) shortage.largest_holders.push_back(other.row());
-    auto& holders = shortage.largest_holders;
-    const size_t shown = std::min<size_t>(holders.size(), 3);
-    std::partial_sort(holders.begin(), holders.begin() + static_cast<ptrdiff_t>(shown), holders.end(),
-                      [](const ClientRow& a, const ClientRow& b) { return a.leased.bytes > b.leased.bytes; });
-    holders.resize(shown);
-    options_.on_shortage(shortage);
+  FailureReply failure = failure_of(error, demands);
+  if (options_.on_shortage) options_.on_shortage(shortage_of(session, demands, failure.message));
+  session.port->reply(asker.request, std::move(failure));
+}
+
+FailureReply Service::failure_of(Errno error, const std::vector<Demand>& demands) const {
+  switch (error.value) {
+    case ENOMEM:
+    case ENOSPC:
+      return {FailureKind::kOutOfMemory, "no memory, even with everything ready given back"};
+    case ETIMEDOUT:
+      return {FailureKind::kTimedOut, "no memory became free in time"};
+    case EDQUOT: {
+      const Account* full = demands.front().account->full_for(allocator_.cost_of(demands));
+      return {FailureKind::kOverQuota, "over the quota of " + (full ? full->name() : "the client")};
+    }
+    default:
+      return {FailureKind::kDevice, "the device failed: " + error.message()};
   }
-  session.port->reply(request, std::move(failure));
+}
+
+Shortage Service::shortage_of(const Session& session, const std::vector<Demand>& demands,
+                              const std::string& reason) const {
+  Shortage shortage{.client = session.row(),
+                    .asked_bytes = allocator_.cost_of(demands).bytes,
+                    .available_bytes = memory_.available(),
+                    .reason = reason,
+                    .stats = stats()};
+  auto& holders = shortage.largest_holders;
+  for (const auto& [id, other] : sessions_) holders.push_back(other.row());
+  const size_t shown = std::min<size_t>(holders.size(), 3);
+  std::partial_sort(holders.begin(), holders.begin() + static_cast<ptrdiff_t>(shown), holders.end(),
+                    [](const ClientRow& a, const ClientRow& b) { return a.leased.bytes > b.leased.bytes; });
+  holders.resize(shown);
+  return shortage;
 }
 
 void Service::on_idle(BoId bo) {
-  pool_.on_idle(bo, clock_.now());
-  serve_waiting();
+  const Time now = clock_.now();
+  pool_.on_idle(bo, now);
+  requests_.serve_waiting(now);
+}
+
+void Service::on_created(BoId bo, const Result<DeviceBo>& result) {
+  const Time now = clock_.now();
+  requests_.on_created(bo, result, now);
+  requests_.serve_waiting(now);
+}
+
+void Service::on_pressure(Pressure pressure) {
+  const Time now = clock_.now();
+  if (pressure == Pressure::kFull) {
+    pool_.evict_all(now);
+  } else {
+    pool_.evict_bytes((pool_.ready().bytes + 1) / 2, now);
+  }
+  for (auto& [id, session] : sessions_) {
+    if (session.greeted) session.port->reply(RequestId{}, PressureEvent{pressure});
+  }
+  requests_.serve_waiting(now);
 }
 
 std::optional<Time> Service::next_deadline() const {
-  return earlier(pool_.next_deadline(), waiting_.next_deadline());
+  return earlier(pool_.next_deadline(), requests_.next_deadline());
 }
 
 void Service::tick() {
   const Time now = clock_.now();
   pool_.tick(now);
-  serve_waiting();
-  for (const WaitingRequest& expired : waiting_.take_expired(now)) {
-    fail(sessions_.at(expired.client), expired.request, expired.demands,
-         {FailureKind::kTimedOut, "no memory became free in time"});
-  }
+  requests_.serve_waiting(now);
+  requests_.tick(now);
 }
 
 Stats Service::stats() const {
@@ -251,7 +242,7 @@ AdminReply Service::handle_admin(const AdminRequest& message) {
   if (std::holds_alternative<StatsRequest>(message)) return stats();
   if (const auto* evict_request = std::get_if<EvictRequest>(&message)) {
     const Amount evicted = evict(*evict_request);
-    serve_waiting();
+    requests_.serve_waiting(clock_.now());
     return EvictedReply{evicted};
   }
   ClientsReply reply;

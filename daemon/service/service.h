@@ -15,9 +15,9 @@
 #include "daemon/core/bo_pool.h"
 #include "daemon/core/clock.h"
 #include "daemon/core/device.h"
+#include "daemon/service/alloc_requests.h"
 #include "daemon/service/messages.h"
 #include "daemon/service/session.h"
-#include "daemon/service/waiting_requests.h"
 
 namespace panbo {
 
@@ -25,6 +25,8 @@ namespace panbo {
 struct Shortage {
   ClientRow client;
   uint64_t asked_bytes = 0;
+  /// What the board has left, in bytes; UINT64_MAX if nobody can tell.
+  uint64_t available_bytes = 0;
   /// In a sentence.
   std::string reason;
   Stats stats;
@@ -34,16 +36,18 @@ struct Shortage {
 
 struct ServiceOptions {
   BoPoolOptions pool;
-  /// Requests that one client may keep waiting at a time; more are refused.
-  size_t max_waiting_per_client = 64;
+  AllocatorOptions allocator;
+  /// What one client, and all clients of one user, may have at a time.
+  Cost client_quota{.bytes = UINT64_MAX, .bos = UINT64_MAX, .requests = 64, .fds = 128};
+  Cost user_quota{.bytes = UINT64_MAX, .bos = UINT64_MAX, .requests = 256, .fds = 1024};
   /// Called for every request that fails for want of memory. May be empty.
   std::function<void(const Shortage&)> on_shortage;
 };
 
-class Service {
+class Service : private AllocListener {
  public:
-  /// Both must outlive the service.
-  Service(Device& device, const Clock& clock, ServiceOptions options);
+  /// All must outlive the service. `worker` may be null: then every device call is made on the caller's thread.
+  Service(Device& device, DeviceWorker* worker, const MemoryGauge& memory, const Clock& clock, ServiceOptions options);
 
   /// `port` must stay valid until disconnect() returns.
   ClientId connect(const Peer& peer, ClientPort& port);
@@ -52,38 +56,46 @@ class Service {
   void handle(ClientId client, RequestId request, ClientRequest message);
   AdminReply handle_admin(const AdminRequest& message);
 
+  /// The client's account, for what the transport charges to it: fds in flight. It may outlive the client.
+  [[nodiscard]] std::shared_ptr<Account> account(ClientId client) const;
+
   /// The device says that this BO, which was watched, is idle.
   void on_idle(BoId bo);
+
+  /// The device worker's answer to DeviceWorker::create().
+  void on_created(BoId bo, const Result<DeviceBo>& result);
+
+  /// The board is short of memory: half of the cache goes, or all of it, and the clients are told.
+  void on_pressure(Pressure pressure);
 
   /// When tick() wants to be called next; nothing: not before something else happens.
   [[nodiscard]] std::optional<Time> next_deadline() const;
   void tick();
 
  private:
-  using Loans = std::vector<Loan>;
-  enum class Ladder { kWhole, kReadyOnly };
-
   void on_request(Session& session, RequestId request, const HelloRequest& hello);
   void on_request(Session& session, RequestId request, AllocRequest& alloc);
   void on_request(Session& session, RequestId request, const ReleaseRequest& release);
   Result<std::vector<Demand>> demands_of(const Session& session, const AllocRequest& alloc) const;
-  Result<Loans> allocate(const std::vector<Demand>& demands, Ladder ladder);
-  void grant(Session& session, RequestId request, const Loans& loans, std::optional<Origin> origin);
-  void serve_waiting();
-  void serve_waiting(Ladder ladder);
-  void fail(Session& session, RequestId request, const std::vector<Demand>& demands, FailureReply failure);
+  void granted(const Asker& asker, const std::vector<Loan>& loans, bool waited) override;
+  void failed(const Asker& asker, const std::vector<Demand>& demands, Errno error) override;
+  [[nodiscard]] FailureReply failure_of(Errno error, const std::vector<Demand>& demands) const;
+  [[nodiscard]] Shortage shortage_of(const Session& session, const std::vector<Demand>& demands,
+                                     const std::string& reason) const;
+  [[nodiscard]] std::shared_ptr<Account> user_account(uint32_t uid);
   [[nodiscard]] Stats stats() const;
   Amount evict(const EvictRequest& what);
 
   Device& device_;
+  const MemoryGauge& memory_;
   const Clock& clock_;
   const ServiceOptions options_;
   BoPool pool_;
   Allocator allocator_;
+  AllocRequests requests_;
   std::unordered_map<ClientId, Session> sessions_;
-  WaitingRequests waiting_;
-  /// BoPool::supplies() when the waiting requests were last tried.
-  uint64_t supplies_seen_ = 0;
+  /// By uid. An account lives as long as something is charged to it.
+  std::unordered_map<uint32_t, std::weak_ptr<Account>> users_;
   uint64_t next_client_ = 1;
   uint64_t next_lease_ = 1;
   /// Only the counts of requests; the amounts are the pool's.

@@ -1,9 +1,11 @@
 // One connected client, as the service knows it.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <unordered_map>
 
+#include "daemon/core/budget.h"
 #include "daemon/core/ids.h"
 #include "daemon/core/stats.h"
 #include "daemon/service/messages.h"
@@ -33,6 +35,8 @@ struct Session {
   std::string name;
   /// Hello has come.
   bool greeted = false;
+  /// What it has and may have.
+  std::shared_ptr<Account> account;
   std::unordered_map<LeaseId, BoId> leases;
   /// What the leases sum up to.
   Amount leased;

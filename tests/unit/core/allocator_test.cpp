@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "tests/support/fake_device.h"
+#include "tests/support/fake_memory.h"
+#include "tests/support/fake_worker.h"
 
 namespace panbo {
 namespace {
@@ -11,15 +13,19 @@ constexpr uint64_t kMiB = uint64_t{1} << 20;
 
 class AllocatorTest : public testing::Test {
  protected:
-  static Demand demand(uint64_t size, uint32_t user = 1000) {
-    return {.domain = DomainId{user}, .client = ClientId{user}, .user = UserId{user}, .size = size};
+  Demand demand(uint64_t size, uint32_t user = 1000) {
+    return {
+        .domain = DomainId{user}, .client = ClientId{user}, .user = UserId{user}, .account = account_, .size = size};
   }
   Result<Loan> allocate(const Demand& demand) { return allocator_.allocate(demand, Time{}); }
   void cache(const Demand& demand) { pool_.release(*allocate(demand)->bo, Time{}); }
 
   FakeDevice device_;
-  BoPool pool_{device_, {}};
-  Allocator allocator_{device_, pool_};
+  FakeMemory memory_;
+  std::shared_ptr<Account> account_ =
+      std::make_shared<Account>("account", Cost{.bytes = 16384 * kMiB, .bos = 100}, nullptr);
+  BoPool pool_{device_, nullptr, memory_, {}};
+  Allocator allocator_{device_, nullptr, memory_, pool_, {.total_max = 16384 * kMiB}};
 };
 
 TEST_F(AllocatorTest, TakesAReadyBoOfTheClassBeforeAskingTheKernel) {
@@ -108,6 +114,97 @@ TEST_F(AllocatorTest, ANonsensicalDeviceCannotMakeItOpenArenasForEver) {
 TEST_F(AllocatorTest, PassesOtherErrorsOn) {
   device_.create_failures = {Errno{EIO}};
   EXPECT_EQ(allocate(demand(kMiB)).error(), Errno{EIO});
+}
+
+TEST_F(AllocatorTest, ARequestThatTheBoardCannotHoldIsRefusedBeforeTheKernelIsAsked) {
+  memory_.bytes = 4 * kMiB;
+  EXPECT_EQ(allocate(demand(5 * kMiB)).error(), Errno{ENOMEM});
+  EXPECT_EQ(device_.creations(), 0);
+}
+
+TEST_F(AllocatorTest, EvictsAsMuchAsIsMissingAndNoMore) {
+  cache(demand(2 * kMiB));
+  cache(demand(2 * kMiB));
+  memory_.bytes = 4 * kMiB;
+  EXPECT_TRUE(allocate(demand(5 * kMiB)));
+  EXPECT_EQ(pool_.evicted(), (Amount{1, 2 * kMiB}));
+}
+
+TEST_F(AllocatorTest, EvictsNothingForARequestThatCannotBeServedAnyway) {
+  cache(demand(2 * kMiB));
+  memory_.bytes = 4 * kMiB;
+  EXPECT_FALSE(allocate(demand(7 * kMiB)));
+  EXPECT_EQ(pool_.evicted(), Amount{});
+}
+
+TEST_F(AllocatorTest, KeepsToTheTotalBudgetByEvictingFirst) {
+  Allocator small(device_, nullptr, memory_, pool_, {.total_max = 4 * kMiB});
+  pool_.release(*small.allocate(demand(3 * kMiB), Time{})->bo, Time{});
+  EXPECT_TRUE(small.allocate(demand(2 * kMiB), Time{}));
+  EXPECT_EQ(pool_.total().bytes, 2 * kMiB);
+  EXPECT_EQ(small.allocate(demand(3 * kMiB), Time{}).error(), Errno{ENOMEM});
+}
+
+TEST_F(AllocatorTest, AQuotaIsNotMadeRoomForByEviction) {
+  cache(demand(kMiB));
+  account_ = std::make_shared<Account>("poor", Cost{.bytes = kMiB, .bos = 1}, nullptr);
+  EXPECT_EQ(allocate(demand(2 * kMiB)).error(), Errno{EDQUOT});
+  EXPECT_EQ(pool_.evicted(), Amount{});
+  EXPECT_EQ(account_->used(), Cost{});
+}
+
+TEST_F(AllocatorTest, AReadyBoIsChargedLikeAFreshOne) {
+  cache(demand(kMiB));
+  EXPECT_EQ(account_->used(), Cost{});
+  ASSERT_TRUE(allocate(demand(kMiB)));
+  EXPECT_EQ(account_->used(), (Cost{.bytes = kMiB, .bos = 1}));
+}
+
+class AllocatorWithWorkerTest : public AllocatorTest {
+ protected:
+  AllocatorWithWorkerTest() {
+    worker_.on_created = [this](BoId id, const Result<DeviceBo>& result) {
+      results_.push_back(with_worker_.created(*pool_with_worker_.find(id), result, Time{}));
+    };
+  }
+
+  FakeWorker worker_{device_};
+  BoPool pool_with_worker_{device_, &worker_, memory_, {}};
+  Allocator with_worker_{device_, &worker_, memory_, pool_with_worker_, {}};
+  std::vector<Result<Loan>> results_;
+};
+
+TEST_F(AllocatorWithWorkerTest, LeavesLargeBosToTheWorkerAndMakesSmallOnesItself) {
+  EXPECT_FALSE(with_worker_.allocate(demand(4096), Time{})->pending());
+  const auto large = with_worker_.allocate(demand(kMiB), Time{});
+  EXPECT_TRUE(large->pending());
+  worker_.work_all();
+  ASSERT_EQ(results_.size(), 1u);
+  EXPECT_FALSE(results_[0]->pending());
+  EXPECT_EQ(results_[0]->bo, large->bo);
+}
+
+TEST_F(AllocatorWithWorkerTest, RetriesAfterTheWorkerHasClosedWhatWasEvicted) {
+  device_.memory_limit = 4 * kMiB;
+  const auto first = with_worker_.allocate(demand(3 * kMiB), Time{});
+  worker_.work_all();
+  pool_with_worker_.release(*first->bo, Time{});
+  ASSERT_TRUE(with_worker_.allocate(demand(2 * kMiB), Time{})->pending());
+  worker_.work_all();
+  ASSERT_EQ(results_.size(), 3u) << "made, refused, and made after the eviction";
+  ASSERT_TRUE(results_[2]);
+  EXPECT_EQ(results_[2]->bo->state, BoState::kLeased);
+  EXPECT_EQ(pool_with_worker_.evicted(), (Amount{1, 3 * kMiB}));
+}
+
+TEST_F(AllocatorWithWorkerTest, WhatNobodyWantsAnyMoreGoesToTheCache) {
+  Bo* bo = with_worker_.allocate(demand(kMiB), Time{})->bo;
+  with_worker_.created_unwanted(*bo, device_.create(ArenaId{0}, BoKind::kPlain, kMiB), Time{});
+  EXPECT_EQ(bo->state, BoState::kReady);
+  EXPECT_EQ(account_->used(), Cost{});
+  Bo* failed = with_worker_.allocate(demand(2 * kMiB), Time{})->bo;
+  with_worker_.created_unwanted(*failed, Errno{ENOMEM}, Time{});
+  EXPECT_EQ(pool_with_worker_.total().count, 1u);
 }
 
 TEST_F(AllocatorTest, RoundsHeapsAsTheKernelDoes) {

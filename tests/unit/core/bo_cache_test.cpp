@@ -10,7 +10,7 @@ namespace {
 class BoCacheTest : public testing::Test {
  protected:
   Bo& ready(const BoKey& key) {
-    Bo& bo = store_.add(key, ClientId{1}, UserId{1}, Time{});
+    Bo& bo = store_.add(key, {}, Time{});
     store_.move(bo, BoState::kReady, Time{});
     cache_.insert(bo);
     return bo;

@@ -4,20 +4,28 @@
 
 #include "tests/support/fake_clock.h"
 #include "tests/support/fake_device.h"
+#include "tests/support/fake_memory.h"
+#include "tests/support/fake_worker.h"
 
 namespace panbo {
 namespace {
 
-constexpr ClientId kClient{1};
 constexpr UserId kUser{1000};
 constexpr BoKey kKey{.domain = DomainId{1}, .size = 4096};
 
 class BoPoolTest : public testing::Test {
  protected:
   Bo& lend(const BoKey& key = kKey) {
-    Bo& bo = pool_.begin_create(key, kClient, kUser, now());
+    Bo& bo = pool_.begin_create(key, borrower(), now());
     pool_.lend_created(bo, *device_.create(ArenaId{0}, key.kind, key.size), now());
     return bo;
+  }
+  Bo* lend_ready(const BoKey& key = kKey) {
+    Borrower someone = borrower();
+    return pool_.lend_ready(key, someone, now());
+  }
+  Borrower borrower(UserId user = kUser) {
+    return {.client = ClientId{1}, .user = user, .charge = *Charge::take(account_, {.bos = 1})};
   }
   void finish_job(uint32_t handle) {
     for (const BoId id : device_.finish_job(handle)) pool_.on_idle(id, now());
@@ -38,7 +46,9 @@ class BoPoolTest : public testing::Test {
 
   FakeClock clock_;
   FakeDevice device_;
-  BoPool pool_{device_, {.cache_max = 64 * 1024}};
+  FakeMemory memory_;
+  std::shared_ptr<Account> account_ = std::make_shared<Account>("account", kNoLimit, nullptr);
+  BoPool pool_{device_, nullptr, memory_, {.cache_max = 64 * 1024}};
 };
 
 TEST_F(BoPoolTest, AnIdleBoIsReadyAtOnceAndEvictable) {
@@ -60,14 +70,70 @@ TEST_F(BoPoolTest, AnUnusedCacheIsEmptyAfterItsDecayTimeAndThenWakesNobody) {
 }
 
 TEST_F(BoPoolTest, DecayWakesUpOnlyForABoThatIsDue) {
+  BoPool pool(device_, nullptr, memory_, {.headroom_share = 0});
+  for (int i = 0; i < 8; ++i) {
+    Bo& bo = pool.begin_create(kKey, borrower(), now());
+    pool.lend_created(bo, *device_.create(ArenaId{0}, BoKind::kPlain, 4096), now());
+    pool.release(bo, now());
+  }
+  int wakeups = 0;
+  for (; pool.next_deadline(); ++wakeups) {
+    clock_.advance(*pool.next_deadline() - now());
+    pool.tick(now());
+  }
+  EXPECT_LE(wakeups, 8 + 1);
+}
+
+TEST_F(BoPoolTest, TheCacheLeavesTheBoardItsHeadroom) {
+  memory_.bytes = 4 * 8 * 4096;
   for (int i = 0; i < 8; ++i) pool_.release(lend(), now());
-  EXPECT_LE(run_for(std::chrono::seconds(10)), 8 + 1);
+  EXPECT_EQ(pool_.ready().count, 8u);
+  memory_.bytes = 4 * 3 * 4096;
+  run_for(std::chrono::milliseconds(250));
+  EXPECT_EQ(pool_.ready().count, 3u);
+}
+
+TEST_F(BoPoolTest, HeadroomIsLookedAtWhenSomethingEntersTheCache) {
+  for (int i = 0; i < 8; ++i) pool_.release(lend(), now());
+  memory_.bytes = 0;
+  clock_.advance(std::chrono::milliseconds(20));
+  pool_.release(lend(), now());
+  EXPECT_EQ(pool_.ready().count, 0u);
+}
+
+TEST_F(BoPoolTest, HeadroomDoesNotTickWhileTheCacheIsEmpty) {
+  lend();
+  EXPECT_EQ(pool_.next_deadline(), std::nullopt);
+}
+
+TEST_F(BoPoolTest, WhoeverHasABoIsChargedForItUntilItIsReady) {
+  Bo& bo = lend();
+  const uint32_t handle = bo.device.handle;
+  device_.bo(handle).busy = true;
+  pool_.release(bo, now());
+  EXPECT_EQ(account_->used().bos, 1u) << "still draining";
+  finish_job(handle);
+  EXPECT_EQ(account_->used().bos, 0u);
+}
+
+TEST_F(BoPoolTest, LargeBosAreClosedByTheWorker) {
+  FakeWorker worker(device_);
+  BoPool pool(device_, &worker, memory_, {.large_bo = 8192});
+  for (const uint64_t size : {uint64_t{4096}, uint64_t{8192}}) {
+    Bo& bo = pool.begin_create({.domain = DomainId{1}, .size = size}, borrower(), now());
+    pool.lend_created(bo, *device_.create(ArenaId{0}, BoKind::kPlain, size), now());
+    pool.release(bo, now());
+  }
+  EXPECT_EQ(pool.evict_all(now()), (Amount{2, 12288}));
+  EXPECT_EQ(device_.bo_count(), 1u);
+  worker.work_all();
+  EXPECT_EQ(device_.bo_count(), 0u);
 }
 
 TEST_F(BoPoolTest, WhatIsUsedAgainAndAgainDoesNotDecay) {
   pool_.release(lend(), now());
   for (int i = 0; i < 600; ++i) {
-    Bo* bo = pool_.lend_ready(kKey, kClient, kUser, now());
+    Bo* bo = lend_ready();
     ASSERT_NE(bo, nullptr) << i;
     pool_.release(*bo, now());
     run_for(std::chrono::milliseconds(50));
@@ -81,9 +147,9 @@ TEST_F(BoPoolTest, ABusyBoIsReadyWhenItsJobEndsAndNotBefore) {
   pool_.release(bo, now());
   EXPECT_EQ(bo.state, BoState::kDraining);
   EXPECT_EQ(pool_.next_deadline(), std::nullopt) << "no timer watches a busy BO";
-  EXPECT_EQ(pool_.lend_ready(kKey, kClient, kUser, now()), nullptr);
+  EXPECT_EQ(lend_ready(), nullptr);
   finish_job(handle);
-  EXPECT_EQ(pool_.lend_ready(kKey, kClient, kUser, now()), &bo);
+  EXPECT_EQ(lend_ready(), &bo);
   EXPECT_FALSE(device_.bo(handle).evictable) << "lent BOs are not the kernel's to take";
 }
 
@@ -135,7 +201,7 @@ TEST_F(BoPoolTest, LooksAtAHeldBoEverMoreSlowlyAndGivesUpAtTheLimit) {
 TEST_F(BoPoolTest, APurgedBoIsNotLent) {
   pool_.release(lend(), now());
   device_.purge();
-  EXPECT_EQ(pool_.lend_ready(kKey, kClient, kUser, now()), nullptr);
+  EXPECT_EQ(lend_ready(), nullptr);
   EXPECT_EQ(pool_.purged(), (Amount{1, 4096}));
   EXPECT_EQ(device_.bo_count(), 0u);
 }
@@ -169,7 +235,7 @@ TEST_F(BoPoolTest, EvictsAsManyBytesAsAskedOldestFirst) {
 
 TEST_F(BoPoolTest, EvictsAUsersBosOnly) {
   pool_.release(lend(), now());
-  Bo& other = pool_.begin_create(kKey, ClientId{2}, UserId{2000}, now());
+  Bo& other = pool_.begin_create(kKey, borrower(UserId{2000}), now());
   pool_.lend_created(other, *device_.create(ArenaId{0}, BoKind::kPlain, 4096), now());
   pool_.release(other, now());
   EXPECT_EQ(pool_.evict_user(kUser, now()), (Amount{1, 4096}));
@@ -192,9 +258,9 @@ TEST_F(BoPoolTest, ABoNobodyReceivedGoesBackWithoutBeingWatched) {
 
 TEST_F(BoPoolTest, DestroysEverythingAtItsEnd) {
   {
-    BoPool pool(device_, {});
+    BoPool pool(device_, nullptr, memory_, {});
     for (int i = 0; i < 3; ++i) {
-      Bo& bo = pool.begin_create(kKey, kClient, kUser, now());
+      Bo& bo = pool.begin_create(kKey, borrower(), now());
       pool.lend_created(bo, *device_.create(ArenaId{0}, BoKind::kPlain, 4096), now());
       device_.bo(bo.device.handle).busy = i == 0;
       if (i < 2) pool.release(bo, now());

@@ -9,8 +9,8 @@ const BoKey kKey{.domain = DomainId{1}, .size = 4096};
 
 TEST(BoStore, CountsBosAndBytesByState) {
   BoStore store;
-  Bo& bo = store.add(kKey, ClientId{1}, UserId{1}, Time{});
-  store.add(kKey, ClientId{1}, UserId{1}, Time{});
+  Bo& bo = store.add(kKey, {}, Time{});
+  store.add(kKey, {}, Time{});
   EXPECT_EQ(store.amount(BoState::kCreating), (Amount{2, 8192}));
   store.move(bo, BoState::kLeased, Time{});
   EXPECT_EQ(store.amount(BoState::kCreating), (Amount{1, 4096}));
@@ -19,26 +19,26 @@ TEST(BoStore, CountsBosAndBytesByState) {
 
 TEST(BoStore, FindsNothingUnderTheNameOfABoThatIsGone) {
   BoStore store;
-  Bo& bo = store.add(kKey, ClientId{1}, UserId{1}, Time{});
+  Bo& bo = store.add(kKey, {}, Time{});
   const BoId id = bo.id;
   EXPECT_EQ(store.find(id), &bo);
   store.move(bo, BoState::kRetired, Time{});
   store.erase(bo);
   EXPECT_EQ(store.find(id), nullptr);
 
-  Bo& successor = store.add(kKey, ClientId{1}, UserId{1}, Time{});
+  Bo& successor = store.add(kKey, {}, Time{});
   EXPECT_EQ(&successor, &bo) << "the slot is used again";
   EXPECT_EQ(store.find(id), nullptr);
   EXPECT_EQ(store.find(successor.id), &successor);
-  EXPECT_EQ(store.size(), 1u);
+  EXPECT_EQ(store.total(), (Amount{1, 4096}));
 }
 
 TEST(BoStore, NeverMovesARecord) {
   BoStore store;
-  Bo& first = store.add(kKey, ClientId{1}, UserId{1}, Time{});
-  for (int i = 0; i < 10000; ++i) store.add(kKey, ClientId{1}, UserId{1}, Time{});
+  Bo& first = store.add(kKey, {}, Time{});
+  for (int i = 0; i < 10000; ++i) store.add(kKey, {}, Time{});
   EXPECT_EQ(store.find(first.id), &first);
-  EXPECT_EQ(store.size(), 10001u);
+  EXPECT_EQ(store.total().count, 10001u);
 }
 
 }  // namespace

@@ -4,6 +4,8 @@
 
 #include "tests/support/fake_clock.h"
 #include "tests/support/fake_device.h"
+#include "tests/support/fake_memory.h"
+#include "tests/support/fake_worker.h"
 
 namespace panbo {
 namespace {
@@ -69,8 +71,12 @@ class ServiceTest : public testing::Test {
 
   FakeClock clock_;
   FakeDevice device_;
+  FakeMemory memory_;
   std::vector<Shortage> shortages_;
-  Service service_{device_, clock_, {.on_shortage = [this](const Shortage& s) { shortages_.push_back(s); }}};
+  ServiceOptions options_{.client_quota = {.bytes = 5000 * kMiB, .bos = 100, .requests = 64, .fds = 128},
+                          .user_quota = {.bytes = 5000 * kMiB, .bos = 150, .requests = 100, .fds = 1024},
+                          .on_shortage = [this](const Shortage& s) { shortages_.push_back(s); }};
+  Service service_{device_, nullptr, memory_, clock_, options_};
 };
 
 TEST_F(ServiceTest, LendsAFreshBoAndThenTheSameAgainFromTheCache) {
@@ -201,6 +207,128 @@ TEST_F(ServiceTest, BoundsWhatAClientCanKeepWaiting) {
   EXPECT_EQ(client->last<FailureReply>(), nullptr);
   client->alloc({kMiB}, std::chrono::seconds(1));
   EXPECT_EQ(client->failure(), FailureKind::kOverQuota);
+}
+
+TEST_F(ServiceTest, BoundsWhatAUserCanKeepWaiting) {
+  device_.memory_limit = 0;
+  const auto one = join();
+  const auto two = join();
+  const auto other = join(2000);
+  for (int i = 0; i < 50; ++i) {
+    one->alloc({kMiB}, std::chrono::seconds(1));
+    two->alloc({kMiB}, std::chrono::seconds(1));
+  }
+  two->alloc({kMiB}, std::chrono::seconds(1));
+  EXPECT_EQ(two->failure(), FailureKind::kOverQuota);
+  other->alloc({kMiB}, std::chrono::seconds(1));
+  EXPECT_EQ(other->last<FailureReply>(), nullptr);
+}
+
+TEST_F(ServiceTest, SaysWhoseQuotaIsFull) {
+  const auto one = join();
+  const auto two = join();
+  for (int i = 0; i < 100; ++i) one->must_alloc(4096);
+  one->alloc({4096});
+  EXPECT_EQ(one->failure(), FailureKind::kOverQuota);
+  EXPECT_NE(one->last<FailureReply>()->message.find("client 1"), std::string::npos);
+  for (int i = 0; i < 50; ++i) two->must_alloc(4096);
+  two->alloc({4096});
+  EXPECT_NE(two->last<FailureReply>()->message.find("uid 1000"), std::string::npos);
+}
+
+TEST_F(ServiceTest, WaitsForItsQuotaIfItMayButNotForWhatItCanNeverHave) {
+  const auto client = join();
+  std::vector<Grant> grants;
+  for (int i = 0; i < 100; ++i) grants.push_back(client->must_alloc(4096));
+  client->alloc({4096}, std::chrono::seconds(1));
+  const size_t before = client->replies.size();
+  client->release(grants[0]);
+  ASSERT_EQ(client->replies.size(), before + 1);
+  EXPECT_NE(client->last<GrantedReply>(), nullptr);
+  client->alloc({3000 * kMiB, 3000 * kMiB}, std::chrono::seconds(1));
+  EXPECT_EQ(client->failure(), FailureKind::kOverQuota);
+}
+
+TEST_F(ServiceTest, UnderPressureTheCacheGoesAndTheClientsAreTold) {
+  const auto client = join();
+  std::vector<Grant> grants;
+  for (int i = 0; i < 4; ++i) grants.push_back(client->must_alloc(kMiB));
+  for (const Grant& grant : grants) client->release(grant);
+  service_.on_pressure(Pressure::kSome);
+  EXPECT_EQ(stats().ready, (Amount{2, 2 * kMiB}));
+  ASSERT_NE(client->last<PressureEvent>(), nullptr);
+  EXPECT_EQ(client->answered.back(), RequestId{0});
+  service_.on_pressure(Pressure::kFull);
+  EXPECT_EQ(stats().ready, Amount{});
+  EXPECT_EQ(client->last<PressureEvent>()->pressure, Pressure::kFull);
+}
+
+class ServiceWithWorkerTest : public ServiceTest {
+ protected:
+  ServiceWithWorkerTest() {
+    worker_.on_created = [this](BoId id, const Result<DeviceBo>& result) { with_worker_.on_created(id, result); };
+  }
+  Amount ready() { return std::get<Stats>(with_worker_.handle_admin(StatsRequest{})).ready; }
+
+  FakeWorker worker_{device_};
+  Service with_worker_{device_, &worker_, memory_, clock_, options_};
+  FakeClient client_{with_worker_, 1000};
+};
+
+TEST_F(ServiceWithWorkerTest, AHitIsNotDelayedByALargeRequestBeforeIt) {
+  client_.hello();
+  client_.release(client_.must_alloc(4096));
+  client_.alloc({256 * kMiB});
+  client_.alloc({4096});
+  ASSERT_EQ(client_.answered.size(), 3u);
+  EXPECT_EQ(client_.last<GrantedReply>()->grants[0].origin, Origin::kCached);
+  worker_.work_all();
+  EXPECT_EQ(client_.last<GrantedReply>()->grants[0].origin, Origin::kFresh);
+}
+
+TEST_F(ServiceWithWorkerTest, ABatchIsAnsweredWhenItsLastBoIsThere) {
+  client_.hello();
+  client_.alloc({4096, kMiB, 2 * kMiB});
+  worker_.work();
+  EXPECT_EQ(client_.last<GrantedReply>(), nullptr);
+  worker_.work();
+  ASSERT_NE(client_.last<GrantedReply>(), nullptr);
+  EXPECT_EQ(client_.last<GrantedReply>()->grants.size(), 3u);
+}
+
+TEST_F(ServiceWithWorkerTest, ABatchThatFailsHalfwayLeavesWhatCameLaterInTheCache) {
+  client_.hello();
+  device_.create_failures = {Errno{EIO}};
+  client_.alloc({kMiB, 2 * kMiB});
+  worker_.work_all();
+  EXPECT_EQ(client_.failure(), FailureKind::kDevice);
+  EXPECT_EQ(client_.answered.size(), 2u);
+  EXPECT_EQ(ready(), (Amount{1, 2 * kMiB}));
+}
+
+TEST_F(ServiceWithWorkerTest, AClientThatVanishedMeanwhileLeaksNothing) {
+  {
+    FakeClient short_lived(with_worker_, 1000);
+    short_lived.hello();
+    short_lived.alloc({kMiB});
+  }
+  worker_.work_all();
+  EXPECT_EQ(ready(), (Amount{1, kMiB}));
+}
+
+TEST_F(ServiceWithWorkerTest, ARequestThatTheWorkerCouldNotServeWaitsAndIsServedLater) {
+  device_.memory_limit = 2 * kMiB;
+  client_.hello();
+  client_.alloc({2 * kMiB});
+  worker_.work_all();
+  const Grant grant = client_.last<GrantedReply>()->grants[0];
+  client_.alloc({kMiB}, std::chrono::seconds(1));
+  worker_.work_all();
+  EXPECT_EQ(client_.answered.size(), 2u);
+  client_.release(grant);
+  worker_.work_all();
+  ASSERT_EQ(client_.answered.size(), 3u);
+  EXPECT_EQ(client_.last<GrantedReply>()->grants[0].origin, Origin::kWaited);
 }
 
 TEST_F(ServiceTest, ForgetsTheRequestsOfAClientThatLeft) {

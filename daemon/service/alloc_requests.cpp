@@ -1,0 +1,187 @@
+// A request that waits is tried again whenever the pool has new supplies, those who came first before the others:
+// first each takes what is ready and fits, then the whole ladder is tried, so that a large request does not evict what
+// a small one could have had. After one failed only smaller ones are tried: the kernel is not asked again for what it
+// has not got. While the worker is at a request that had waited, no other gets the whole ladder, for the same reason.
+//
+// An open request is shared by the list it waits in and by the BOs that the worker makes for it. One that ends while
+// the worker is busy leaves its BOs there as nobody's; they go to the cache when they come.
+
+#include "daemon/service/alloc_requests.h"
+
+#include <algorithm>
+
+namespace panbo {
+
+struct AllocRequests::Open {
+  Asker asker;
+  std::vector<Demand> demands;
+  /// Nothing: the caller does not wait.
+  std::optional<Time> deadline;
+  uint64_t arrival = 0;
+  bool has_waited = false;
+  /// As far as it came in this attempt.
+  std::vector<Loan> loans;
+  /// How many of the loans are pending.
+  size_t pending = 0;
+  /// For one open request.
+  Charge charge;
+
+  [[nodiscard]] uint64_t bytes() const {
+    uint64_t sum = 0;
+    for (const Demand& demand : demands) sum += demand.size;
+    return sum;
+  }
+};
+
+AllocRequests::AllocRequests(Allocator& allocator, BoPool& pool, AllocListener& listener)
+    : allocator_(allocator), pool_(pool), listener_(listener) {
+}
+
+AllocRequests::~AllocRequests() = default;
+
+void AllocRequests::start(const Asker& asker, std::vector<Demand> demands, Duration timeout, Time now) {
+  auto open = std::make_shared<Open>();
+  open->asker = asker;
+  open->demands = std::move(demands);
+  open->arrival = next_arrival_++;
+  if (timeout > Duration::zero()) open->deadline = now + std::min(timeout, Time::max() - now);
+  auto charge = Charge::take(open->demands.front().account, {.requests = 1});
+  if (!charge) {
+    listener_.failed(open->asker, open->demands, charge.error());
+    return;
+  }
+  open->charge = *std::move(charge);
+  if (const auto tried = attempt(open, Ladder::kWhole, now); !tried) attempt_failed(open, tried.error(), now);
+}
+
+void AllocRequests::cancel_client(ClientId client, Time now) {
+  std::vector<OpenPtr> cancelled;
+  for (const auto& [bo, open] : creating_) {
+    if (open != nullptr && open->asker.client == client) cancelled.push_back(open);
+  }
+  for (const OpenPtr& open : cancelled) give_back(open, now);
+  std::erase_if(waiting_, [client](const OpenPtr& open) { return open->asker.client == client; });
+}
+
+void AllocRequests::on_created(BoId id, const Result<DeviceBo>& result, Time now) {
+  const auto creating = creating_.find(id);
+  const OpenPtr open = std::move(creating->second);
+  creating_.erase(creating);
+  Bo& bo = *pool_.find(id);
+  if (open == nullptr) {
+    allocator_.created_unwanted(bo, result, now);
+    return;
+  }
+  remove_pending(open);
+  const auto loan = allocator_.created(bo, result, now);
+  if (!loan) {
+    std::erase_if(open->loans, [&bo](const Loan& l) { return l.bo == &bo; });
+    attempt_failed(open, loan.error(), now);
+  } else if (loan->pending()) {
+    add_pending(id, open);
+  } else {
+    finish_if_complete(open);
+  }
+}
+
+void AllocRequests::serve_waiting(Time now) {
+  if (pool_.supplies() == supplies_seen_) return;
+  serve_waiting(Ladder::kReadyOnly, now);
+  serve_waiting(Ladder::kWhole, now);
+  supplies_seen_ = pool_.supplies();
+}
+
+void AllocRequests::serve_waiting(Ladder ladder, Time now) {
+  uint64_t too_much = UINT64_MAX;
+  for (auto waiting = waiting_.begin(); waiting != waiting_.end();) {
+    const OpenPtr open = *waiting;
+    if (ladder == Ladder::kWhole && creating_after_wait_ > 0) return;
+    if (ladder == Ladder::kWhole && open->bytes() >= too_much) {
+      ++waiting;
+    } else if (attempt(open, ladder, now)) {
+      waiting = waiting_.erase(waiting);
+    } else {
+      give_back(open, now);
+      too_much = std::min(too_much, open->bytes());
+      ++waiting;
+    }
+  }
+}
+
+std::optional<Time> AllocRequests::next_deadline() const {
+  std::optional<Time> next;
+  for (const OpenPtr& open : waiting_) next = earlier(next, open->deadline);
+  return next;
+}
+
+void AllocRequests::tick(Time now) {
+  for (auto waiting = waiting_.begin(); waiting != waiting_.end();) {
+    const OpenPtr open = *waiting;
+    if (*open->deadline > now) {
+      ++waiting;
+      continue;
+    }
+    waiting = waiting_.erase(waiting);
+    listener_.failed(open->asker, open->demands, Errno{ETIMEDOUT});
+  }
+}
+
+// On success the request is granted, or the worker is at it.
+Result<void> AllocRequests::attempt(const OpenPtr& open, Ladder ladder, Time now) {
+  open->loans.reserve(open->demands.size());
+  for (const Demand& demand : open->demands) {
+    const auto loan =
+        ladder == Ladder::kWhole ? allocator_.allocate(demand, now) : allocator_.allocate_ready(demand, now);
+    if (!loan) return loan.error();
+    open->loans.push_back(*loan);
+    if (loan->pending()) add_pending(loan->bo->id, open);
+  }
+  finish_if_complete(open);
+  return {};
+}
+
+void AllocRequests::attempt_failed(const OpenPtr& open, Errno error, Time now) {
+  give_back(open, now);
+  const bool may_pass =
+      error == Errno{ENOMEM} || error == Errno{ENOSPC} ||
+      (error == Errno{EDQUOT} && open->demands.front().account->can_ever_hold(allocator_.cost_of(open->demands)));
+  if (!may_pass || !open->deadline) {
+    listener_.failed(open->asker, open->demands, error);
+    return;
+  }
+  open->has_waited = true;
+  const auto later = std::find_if(waiting_.rbegin(), waiting_.rend(),
+                                  [&open](const OpenPtr& other) { return other->arrival < open->arrival; });
+  waiting_.insert(later.base(), open);
+}
+
+void AllocRequests::give_back(const OpenPtr& open, Time now) {
+  for (const Loan& loan : open->loans) {
+    if (loan.pending()) {
+      creating_.at(loan.bo->id) = nullptr;
+      remove_pending(open);
+    } else {
+      pool_.take_back_unsent(*loan.bo, now);
+    }
+  }
+  open->loans.clear();
+}
+
+void AllocRequests::finish_if_complete(const OpenPtr& open) {
+  if (open->pending > 0 || open->loans.size() < open->demands.size()) return;
+  listener_.granted(open->asker, open->loans, open->has_waited);
+  open->loans.clear();
+}
+
+void AllocRequests::add_pending(BoId bo, const OpenPtr& open) {
+  creating_.emplace(bo, open);
+  ++open->pending;
+  if (open->has_waited) ++creating_after_wait_;
+}
+
+void AllocRequests::remove_pending(const OpenPtr& open) {
+  --open->pending;
+  if (open->has_waited) --creating_after_wait_;
+}
+
+}  // namespace panbo
