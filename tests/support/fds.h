@@ -2,6 +2,9 @@
 #pragma once
 
 #include <chrono>
+#include <vector>
+
+#include "proto/unique_fd.h"
 
 namespace panbo::test {
 
@@ -12,7 +15,8 @@ int open_fds();
 bool is_readable(int fd);
 bool becomes_readable(int fd, std::chrono::milliseconds patience = std::chrono::seconds(30));
 
-/// As long as it lives, this process can open no more fds.
+/// As long as it lives, this process can open no more fds (EMFILE). Make each call under test once before: the first time
+/// that UBSan sees an object's type, it needs fds itself.
 class NoMoreFds {
  public:
   NoMoreFds();
@@ -22,6 +26,7 @@ class NoMoreFds {
 
  private:
   unsigned long old_limit_;
+  std::vector<UniqueFd> fillers_;
 };
 
 }  // namespace panbo::test
