@@ -1,0 +1,45 @@
+// The memory of a simulated BO: a memfd, lent and asked about as a dma-buf would be.
+#pragma once
+
+#include <cstdint>
+
+#include "daemon/core/device.h"
+#include "proto/result.h"
+#include "proto/unique_fd.h"
+
+namespace panbo {
+
+/// The memory of one BO. It lives as long as anybody has an fd or a mapping of it, like a BO's.
+struct SimPages {
+  UniqueFd file;
+  uint64_t size = 0;
+  uint64_t inode = 0;
+};
+
+/// Thread-safe, as long as no two calls name the same pages.
+class SimMemory {
+ public:
+  /// Errors: ENOTSUP the kernel does not grant file leases on memfds; EMFILE, ENOMEM.
+  static Result<SimMemory> open();
+
+  /// Pages that read as zero. `size` is in bytes. Errors: EMFILE, ENFILE, ENOMEM.
+  [[nodiscard]] Result<SimPages> allocate(uint64_t size) const;
+
+  /// An fd for somebody else, which holders() can tell from ours. Errors: EMFILE, ENFILE, ENOMEM.
+  [[nodiscard]] Result<UniqueFd> lend(const SimPages& pages) const;
+
+  /// Whether an fd that lend() gave, or a mapping made of one, still exists anywhere. Errors: ENOTSUP, ENOMEM.
+  [[nodiscard]] static Result<Holders> holders(const SimPages& pages);
+
+  /// Gives the memory back to the system; it reads as zero afterwards. Errors: those of fallocate(2).
+  [[nodiscard]] static Result<void> discard(const SimPages& pages);
+
+ private:
+  explicit SimMemory(UniqueFd own_fds) : own_fds_(std::move(own_fds)) {}
+  [[nodiscard]] Result<UniqueFd> reopen(int fd) const;
+
+  /// /proc/self/fd
+  UniqueFd own_fds_;
+};
+
+}  // namespace panbo

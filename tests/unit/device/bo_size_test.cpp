@@ -1,0 +1,32 @@
+#include "daemon/device/bo_size.h"
+
+#include <gtest/gtest.h>
+
+namespace panbo {
+namespace {
+
+TEST(BoSizeTest, PlainAndExecutableSizesAreWholePages) {
+  EXPECT_EQ(rounded_bo_size(BoKind::kPlain, 1, 4096), 4096u);
+  EXPECT_EQ(rounded_bo_size(BoKind::kPlain, 4096, 4096), 4096u);
+  EXPECT_EQ(rounded_bo_size(BoKind::kExecutable, 4097, 4096), 8192u);
+  EXPECT_EQ(rounded_bo_size(BoKind::kPlain, 4097, 65536), 65536u);
+}
+
+TEST(BoSizeTest, HeapSizesAreWholeSteps) {
+  EXPECT_EQ(rounded_bo_size(BoKind::kHeap, 1, 4096), kHeapStep);
+  EXPECT_EQ(rounded_bo_size(BoKind::kHeap, kHeapStep + 1, 4096), 2 * kHeapStep);
+}
+
+TEST(BoSizeTest, TheLargestSizeIsNotRoundedBeyondAnyLimit) {
+  for (const uint64_t page : {4096, 16384, 65536}) {
+    const uint64_t max = max_bo_size(page);
+    for (const BoKind kind : {BoKind::kPlain, BoKind::kExecutable, BoKind::kHeap}) {
+      EXPECT_EQ(rounded_bo_size(kind, max, page), max);
+    }
+    EXPECT_LE(max, kArenaBytes);
+    EXPECT_LE(max, UINT32_MAX);
+  }
+}
+
+}  // namespace
+}  // namespace panbo
