@@ -1,0 +1,46 @@
+// The board's memory as /proc/meminfo tells it, and the service's own share of it, if the unit sets one.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "daemon/core/memory_gauge.h"
+#include "proto/unique_fd.h"
+
+namespace panbo {
+
+struct BoardMemoryPaths {
+  std::string meminfo = "/proc/meminfo";
+  /// Directory of the process' own cgroup; empty: none. own_cgroup() finds it.
+  std::string cgroup;
+};
+
+/// The directory of this process' cgroup in the unified hierarchy, or nothing if there is none.
+[[nodiscard]] std::optional<std::string> own_cgroup();
+
+class BoardMemory : public MemoryGauge {
+ public:
+  /// What cannot be opened is left out; available() is UINT64_MAX if that is everything.
+  explicit BoardMemory(const BoardMemoryPaths& paths);
+
+  /// The lower of MemAvailable and what the cgroup has left below memory.high and memory.max.
+  [[nodiscard]] uint64_t available() const override;
+
+  /// Bytes of RAM, less if the cgroup allows less. UINT64_MAX if nobody can tell.
+  [[nodiscard]] uint64_t total() const;
+
+ private:
+  [[nodiscard]] uint64_t cgroup_limit() const;
+  [[nodiscard]] uint64_t cgroup_left() const;
+
+  UniqueFd meminfo_;
+  UniqueFd current_;
+  UniqueFd high_;
+  UniqueFd max_;
+};
+
+/// The value in bytes of a line "Key:   123 kB" of /proc/meminfo, or nothing.
+[[nodiscard]] std::optional<uint64_t> parse_meminfo(std::string_view text, std::string_view key);
+
+}  // namespace panbo
