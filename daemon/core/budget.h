@@ -36,6 +36,8 @@ class Account {
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] const Cost& limits() const { return limits_; }
   [[nodiscard]] const Cost& used() const { return used_; }
+  /// nullptr at the end of the chain.
+  [[nodiscard]] const Account* parent() const { return parent_.get(); }
 
   /// The first account of the chain that has no room for it; nullptr if all have.
   [[nodiscard]] const Account* full_for(const Cost& cost) const;

@@ -71,11 +71,13 @@ void FakeDevice::unwatch(BoId id) {
 }
 
 Result<Holders> FakeDevice::holders(BoId id) {
+  if (const auto error = next_of(holders_failures)) return *error;
   const FakeBo& bo = bos_.at(watches_.at(id));
   return bo.others + bo.imports > 0 || bo.busy ? Holders::kOthersToo : Holders::kOnlyUs;
 }
 
 Result<Holders> FakeDevice::make_evictable(const DeviceBo& bo) {
+  if (const auto error = next_of(evictable_failures)) return *error;
   FakeBo& fake = bos_.at(bo.handle);
   if (fake.imports > 0) return Holders::kOthersToo;
   fake.evictable = true;
@@ -83,6 +85,7 @@ Result<Holders> FakeDevice::make_evictable(const DeviceBo& bo) {
 }
 
 Result<Pages> FakeDevice::make_unevictable(const DeviceBo& bo) {
+  if (const auto error = next_of(unevictable_failures)) return *error;
   FakeBo& fake = bos_.at(bo.handle);
   fake.evictable = false;
   return fake.purged ? Pages::kPurged : Pages::kRetained;

@@ -26,7 +26,6 @@ class FakeDevice : public Device {
     int imports = 0;
     bool evictable = false;
     bool purged = false;
-    bool watched = false;
   };
 
   // What the test arranges.
@@ -35,8 +34,12 @@ class FakeDevice : public Device {
   /// The results of the next calls of create(), before memory is looked at.
   std::deque<Errno> create_failures;
   std::deque<Errno> watch_failures;
+  std::deque<Errno> holders_failures;
+  std::deque<Errno> evictable_failures;
+  std::deque<Errno> unevictable_failures;
   uint64_t arena_limit = 16;
 
+  [[nodiscard]] const std::map<uint32_t, FakeBo>& bos() const { return bos_; }
   [[nodiscard]] FakeBo& bo(uint32_t handle) { return bos_.at(handle); }
   [[nodiscard]] bool exists(uint32_t handle) const { return bos_.contains(handle); }
   [[nodiscard]] size_t bo_count() const { return bos_.size(); }

@@ -1,0 +1,103 @@
+// panbo-sim: runs seeds, prints the first that breaks a rule, and replays one step by step.
+
+#include <CLI/CLI.hpp>
+#include <atomic>
+#include <iostream>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "tests/sim/world.h"
+
+namespace panbo::sim {
+namespace {
+
+struct Options {
+  std::optional<uint64_t> seed;
+  uint64_t first = 1;
+  uint64_t seeds = 1000;
+  int steps = 1000;
+  bool trace = false;
+  unsigned threads = std::max(1u, std::thread::hardware_concurrency());
+};
+
+void add(const Coverage& one, Coverage& sum) {
+  sum.requests += one.requests;
+  sum.cached += one.cached;
+  sum.fresh += one.fresh;
+  sum.waited += one.waited;
+  sum.failed += one.failed;
+  sum.evicted += one.evicted;
+  sum.purged += one.purged;
+}
+
+void print(const Coverage& coverage) {
+  std::cout << "BOs asked for: " << coverage.requests << ", from the cache " << coverage.cached << ", fresh "
+            << coverage.fresh << ", after waiting " << coverage.waited << ", refused " << coverage.failed
+            << "; evicted " << coverage.evicted << ", purged by the kernel " << coverage.purged << "\n";
+}
+
+/// The rule that the seed broke, or nothing. What the seed met is added to `coverage`.
+std::optional<std::string> run_seed(uint64_t seed, int steps, std::ostream* trace, Coverage& coverage) {
+  try {
+    World world(seed, trace);
+    world.run(steps);
+    add(world.coverage(), coverage);
+    return std::nullopt;
+  } catch (const std::exception& e) {
+    return e.what();
+  }
+}
+
+int run_many(const Options& options) {
+  std::atomic<uint64_t> next = options.first;
+  const uint64_t end = options.first + options.seeds;
+  std::atomic<uint64_t> failed = 0;
+  std::mutex output;
+  Coverage coverage;
+  const auto work = [&] {
+    Coverage mine;
+    for (uint64_t seed = next++; seed < end && failed == 0; seed = next++) {
+      const auto broken = run_seed(seed, options.steps, nullptr, mine);
+      if (!broken) continue;
+      const std::lock_guard lock(output);
+      if (failed++ == 0) {
+        std::cout << "seed " << seed << " broke a rule: " << *broken << "\nreplay it with: panbo-sim --seed " << seed
+                  << " --steps " << options.steps << " --trace\n";
+      }
+    }
+    const std::lock_guard lock(output);
+    add(mine, coverage);
+  };
+  std::vector<std::thread> threads;
+  for (unsigned i = 0; i < options.threads; ++i) threads.emplace_back(work);
+  for (std::thread& thread : threads) thread.join();
+  if (failed > 0) return 1;
+  print(coverage);
+  std::cout << options.seeds << " seeds of " << options.steps << " steps: every rule held\n";
+  return 0;
+}
+
+int run_one(const Options& options) {
+  Coverage coverage;
+  const auto broken = run_seed(*options.seed, options.steps, options.trace ? &std::cout : nullptr, coverage);
+  std::cout << "seed " << *options.seed << ": " << (broken ? "broke a rule: " + *broken : "every rule held") << "\n";
+  return broken ? 1 : 0;
+}
+
+}  // namespace
+}  // namespace panbo::sim
+
+int main(int argc, char** argv) {
+  CLI::App app("Runs the whole of panbod's service under virtual time, with seeded clients, crashes and failures");
+  panbo::sim::Options options;
+  app.add_option("--seed", options.seed, "Run this seed only");
+  app.add_option("--first", options.first, "The first of many seeds")->capture_default_str();
+  app.add_option("--seeds", options.seeds, "How many seeds to run")->capture_default_str();
+  app.add_option("--steps", options.steps, "Steps of each")->capture_default_str();
+  app.add_option("--threads", options.threads, "Seeds to run at a time")->capture_default_str();
+  app.add_flag("--trace", options.trace, "Print every step; with --seed");
+  CLI11_PARSE(app, argc, argv);
+  return options.seed ? panbo::sim::run_one(options) : panbo::sim::run_many(options);
+}

@@ -1,0 +1,311 @@
+// Sizes, limits and times are small and close to each other on purpose: a run of a thousand steps then meets every
+// limit many times.
+
+#include "tests/sim/world.h"
+
+#include <array>
+#include <string>
+
+#include "daemon/service/alloc_flags.h"
+
+namespace panbo::sim {
+namespace {
+
+constexpr uint64_t kPage = 4096;
+constexpr uint64_t kMiB = uint64_t{1} << 20;
+constexpr size_t kMaxClients = 8;
+constexpr uint32_t kFirstUid = 1001;
+constexpr uint32_t kLastUid = 1003;
+
+ServiceOptions some_options(Random& random) {
+  ServiceOptions options;
+  options.pool.cache_max = random.one_in(4) ? UINT64_MAX : random.between(1, 16) * kMiB;
+  options.pool.decay_time = std::chrono::milliseconds(random.between(1, 10'000));
+  options.pool.headroom_share = random.one_in(4) ? 0 : 0.25;
+  options.pool.held_limit = std::chrono::milliseconds(random.between(1, 2'000));
+  options.allocator.total_max = random.one_in(4) ? UINT64_MAX : random.between(8, 64) * kMiB;
+  options.client_quota = {.bytes = random.between(4, 32) * kMiB, .bos = random.between(4, 64), .requests = 4, .fds = 0};
+  options.user_quota = {.bytes = random.between(8, 48) * kMiB, .bos = random.between(8, 96), .requests = 6, .fds = 0};
+  return options;
+}
+
+}  // namespace
+
+World::World(uint64_t seed, std::ostream* trace)
+    : random_(seed), trace_(trace), worker_(device_), options_(some_options(random_)) {
+  device_.memory_limit = random_.between(8, 64) * kMiB;
+  device_.arena_limit = random_.between(1, 3);
+  service_.emplace(device_, random_.one_in(3) ? nullptr : &worker_, memory_, clock_, options_);
+  worker_.on_created = [this](BoId id, const Result<DeviceBo>& result) { service_->on_created(id, result); };
+}
+
+void World::run(int steps) {
+  for (steps_ = 0; steps_ < steps; ++steps_) {
+    step();
+    check();
+  }
+  settle();
+}
+
+void World::step() {
+  struct Action {
+    unsigned weight;
+    void (World::*act)();
+  };
+  static constexpr std::array kActions = {
+      Action{4, &World::join},           Action{2, &World::leave},          Action{1, &World::misbehave},
+      Action{30, &World::alloc},         Action{24, &World::release},       Action{8, &World::start_job},
+      Action{8, &World::end_job},        Action{4, &World::keep_reference}, Action{5, &World::drop_reference},
+      Action{12, &World::device_works},  Action{3, &World::device_fails},   Action{2, &World::kernel_purges},
+      Action{2, &World::memory_changes}, Action{1, &World::pressure},       Action{1, &World::admin_evicts},
+      Action{12, &World::time_passes}};
+  static constexpr unsigned kTotal = [] {
+    unsigned sum = 0;
+    for (const Action& action : kActions) sum += action.weight;
+    return sum;
+  }();
+  uint64_t pick = random_.below(kTotal);
+  for (const Action& action : kActions) {
+    if (pick < action.weight) {
+      (this->*action.act)();
+      return;
+    }
+    pick -= action.weight;
+  }
+}
+
+// Every job ends and every reference goes: then every request is answered. Everybody leaves: then nothing is left, and
+// nobody is charged for anything.
+void World::settle() {
+  note("every job ends, every reference goes");
+  memory_.bytes = UINT64_MAX;
+  come_to_rest();
+  for (const auto& client : clients_) require(client->open_requests() == 0, "every request is answered");
+
+  note("everybody leaves");
+  count(std::get<Stats>(service_->handle_admin(StatsRequest{})));
+  clients_.clear();
+  come_to_rest();
+  check();
+  require(device_.bo_count() == 0, "nothing is left when everybody has gone");
+  require(device_.watched() == 0, "nothing is watched when everybody has gone");
+  for (uint32_t uid = kFirstUid; uid <= kLastUid; ++uid) {
+    SimClient probe(*service_, device_, facts_, uid);
+    require(service_->account(probe.id())->parent()->used() == Cost{}, "who has nothing is charged for nothing");
+  }
+}
+
+void World::come_to_rest() {
+  std::vector<uint32_t> handles;
+  for (const auto& [handle, bo] : device_.bos()) handles.push_back(handle);
+  for (const uint32_t handle : handles) {
+    if (!device_.exists(handle)) continue;
+    device_.bo(handle).others = device_.bo(handle).imports = 0;
+    finish_job(handle);
+  }
+  worker_.work_all();
+  for (int i = 0; service_->next_deadline(); ++i) {
+    require(i < 100'000, "the service comes to rest");
+    advance_to(*service_->next_deadline());
+    worker_.work_all();
+  }
+}
+
+void World::count(const Stats& stats) {
+  coverage_.requests += stats.requests;
+  coverage_.cached += stats.cached;
+  coverage_.fresh += stats.fresh;
+  coverage_.waited += stats.waited;
+  coverage_.failed += stats.failed;
+  coverage_.evicted += stats.evicted.count;
+  coverage_.purged += stats.purged.count;
+}
+
+void World::join() {
+  if (clients_.size() >= kMaxClients) return;
+  const auto uid = static_cast<uint32_t>(random_.between(kFirstUid, kLastUid));
+  note("a client of uid " + std::to_string(uid) + " joins");
+  clients_.push_back(std::make_unique<SimClient>(*service_, device_, facts_, uid));
+  if (!random_.one_in(20)) clients_.back()->hello();
+}
+
+void World::leave() {
+  if (clients_.empty()) return;
+  note("a client leaves, with whatever it has");
+  clients_.erase(clients_.begin() + static_cast<ptrdiff_t>(random_.below(clients_.size())));
+}
+
+void World::misbehave() {
+  SimClient* client = some_client();
+  if (client == nullptr) return;
+  note("a client breaks the protocol or names a lease that is not its own");
+  if (random_.one_in(4)) {
+    client->hello();
+  } else {
+    client->release_wrong(LeaseId{random_.below(1000)});
+  }
+  if (client->closed()) std::erase_if(clients_, [client](const auto& c) { return c.get() == client; });
+}
+
+void World::alloc() {
+  SimClient* client = some_client();
+  if (client == nullptr) return;
+  std::vector<AllocItem> items;
+  for (uint64_t n = random_.one_in(4) ? random_.between(2, 5) : 1; n > 0; --n) items.push_back(some_item());
+  const Duration timeout =
+      random_.one_in(3) ? Duration(std::chrono::milliseconds(random_.between(1, 500))) : Duration::zero();
+  note("an allocation of " + std::to_string(items.size()) + " from " + std::to_string(items[0].size) + " bytes");
+  client->alloc(std::move(items), timeout);
+  if (client->closed()) std::erase_if(clients_, [client](const auto& c) { return c.get() == client; });
+}
+
+void World::release() {
+  if (const auto lease = some_lease()) {
+    note("a release");
+    lease->first->release(lease->second);
+  }
+}
+
+void World::start_job() {
+  if (const auto lease = some_lease()) {
+    note("a job starts on a leased BO");
+    device_.bo(lease->first->leases()[lease->second].handle).busy = true;
+  }
+}
+
+void World::end_job() {
+  if (const auto handle = some_bo([](const FakeDevice::FakeBo& bo) { return bo.busy; })) {
+    note("a job ends");
+    finish_job(*handle);
+  }
+}
+
+void World::keep_reference() {
+  if (const auto lease = some_lease()) {
+    note("a client keeps a reference of its own");
+    FakeDevice::FakeBo& bo = device_.bo(lease->first->leases()[lease->second].handle);
+    ++(random_.one_in(2) ? bo.others : bo.imports);
+  }
+}
+
+void World::drop_reference() {
+  const auto handle = some_bo([](const FakeDevice::FakeBo& bo) { return bo.others + bo.imports > 0; });
+  if (!handle) return;
+  FakeDevice::FakeBo& bo = device_.bo(*handle);
+  // Whoever imported a BO may leave a job behind when it lets go.
+  if (bo.imports > 0 && random_.one_in(4)) {
+    note("a reference is dropped, a job stays");
+    bo.busy = true;
+  } else {
+    note("a reference is dropped");
+  }
+  --(bo.imports > 0 ? bo.imports : bo.others);
+}
+
+void World::device_works() {
+  note("the device worker does a job");
+  worker_.work();
+}
+
+void World::device_fails() {
+  static constexpr std::array kErrors = {ENOMEM, ENOSPC, EIO, EMFILE};
+  const Errno error{kErrors[random_.below(kErrors.size())]};
+  const std::array queues = {&device_.create_failures, &device_.watch_failures, &device_.holders_failures,
+                             &device_.evictable_failures, &device_.unevictable_failures};
+  // Mostly creation, where the errors differ in what follows.
+  auto* queue = random_.one_in(2) ? queues[0] : queues[random_.below(queues.size())];
+  note("a device call is going to fail: " + error.message());
+  queue->assign(random_.between(1, 3), error);
+}
+
+void World::kernel_purges() {
+  note("the kernel takes what is evictable");
+  device_.purge();
+}
+
+void World::memory_changes() {
+  memory_.bytes = random_.one_in(2) ? UINT64_MAX : random_.below(64) * kMiB;
+  if (random_.one_in(4)) device_.memory_limit = random_.between(4, 64) * kMiB;
+  note("the board's memory changes");
+}
+
+void World::pressure() {
+  note("memory pressure");
+  service_->on_pressure(random_.one_in(2) ? Pressure::kSome : Pressure::kFull);
+}
+
+void World::admin_evicts() {
+  note("an administrator evicts");
+  switch (random_.below(3)) {
+    case 0:
+      service_->handle_admin(EvictAll{});
+      break;
+    case 1:
+      service_->handle_admin(EvictBytes{random_.below(16 * kMiB)});
+      break;
+    default:
+      service_->handle_admin(EvictUid{static_cast<uint32_t>(random_.between(kFirstUid, kLastUid))});
+  }
+}
+
+void World::time_passes() {
+  const Time until = clock_.now() + std::chrono::microseconds(random_.below(random_.one_in(4) ? 4'000'000 : 40'000));
+  note("time passes");
+  while (service_->next_deadline() && *service_->next_deadline() <= until) advance_to(*service_->next_deadline());
+  advance_to(until);
+}
+
+void World::advance_to(Time time) {
+  if (time > clock_.now()) clock_.advance(time - clock_.now());
+  service_->tick();
+}
+
+void World::finish_job(uint32_t handle) {
+  for (const BoId id : device_.finish_job(handle)) service_->on_idle(id);
+}
+
+std::optional<std::pair<SimClient*, size_t>> World::some_lease() {
+  SimClient* client = some_client();
+  if (client == nullptr || client->leases().empty()) return std::nullopt;
+  return std::pair(client, random_.below(client->leases().size()));
+}
+
+template <class Predicate>
+std::optional<uint32_t> World::some_bo(Predicate matches) {
+  std::vector<uint32_t> handles;
+  for (const auto& [handle, bo] : device_.bos()) {
+    if (matches(bo)) handles.push_back(handle);
+  }
+  if (handles.empty()) return std::nullopt;
+  return handles[random_.below(handles.size())];
+}
+
+SimClient* World::some_client() {
+  return clients_.empty() ? nullptr : clients_[random_.below(clients_.size())].get();
+}
+
+AllocItem World::some_item() {
+  AllocItem item;
+  switch (random_.below(4)) {
+    case 0:
+      item.size = random_.between(1, 8) * kMiB;
+      break;
+    case 1:
+      item.size = random_.between(1, 1 * kMiB);
+      break;
+    default:
+      item.size = random_.between(1, 16) * kPage;
+  }
+  if (random_.one_in(8)) item.flags |= kAllocZeroed;
+  if (random_.one_in(8)) item.flags |= random_.one_in(2) ? kAllocExecutable : kAllocHeap;
+  return item;
+}
+
+void World::note(const std::string& what) {
+  if (trace_ == nullptr) return;
+  *trace_ << steps_ << "\t"
+          << std::chrono::duration_cast<std::chrono::microseconds>(clock_.now().time_since_epoch()).count() << " us\t"
+          << device_.bo_count() << " BOs\t" << what << "\n";
+}
+
+}  // namespace panbo::sim
