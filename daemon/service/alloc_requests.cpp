@@ -3,6 +3,9 @@
 // a small one could have had. After one failed only smaller ones are tried: the kernel is not asked again for what it
 // has not got. While the worker is at a request that had waited, no other gets the whole ladder, for the same reason.
 //
+// What a request that waits evicts and gives back while it is tried again is no new supply: it would be tried again
+// for its own sake, for ever. Only what others release, and what a first try leaves behind, is.
+//
 // An open request is shared by the list it waits in and by the BOs that the worker makes for it. One that ends while
 // the worker is busy leaves its BOs there as nobody's; they go to the cache when they come.
 
@@ -33,6 +36,21 @@ struct AllocRequests::Open {
   }
 };
 
+/// While it lives: the supplies of a request that waits are its own.
+class AllocRequests::OwnSupplies {
+ public:
+  OwnSupplies(AllocRequests& requests, const Open& open)
+      : requests_(requests), open_(open), before_(requests.pool_.supplies()) {}
+  ~OwnSupplies() {
+    if (open_.has_waited) requests_.supplies_seen_ += requests_.pool_.supplies() - before_;
+  }
+
+ private:
+  AllocRequests& requests_;
+  const Open& open_;
+  const uint64_t before_;
+};
+
 AllocRequests::AllocRequests(Allocator& allocator, BoPool& pool, AllocListener& listener)
     : allocator_(allocator), pool_(pool), listener_(listener) {
 }
@@ -51,12 +69,14 @@ void AllocRequests::start(const Asker& asker, std::vector<Demand> demands, Durat
     return;
   }
   open->charge = *std::move(charge);
+  const OwnSupplies own(*this, *open);
   if (const auto tried = attempt(open, Ladder::kWhole, now); !tried) attempt_failed(open, tried.error(), now);
 }
 
 void AllocRequests::cancel_client(ClientId client, Time now) {
   std::vector<OpenPtr> cancelled;
-  for (const auto& [bo, open] : creating_) {
+  for (const auto& [bo, creating] : creating_) {
+    const OpenPtr& open = creating.open;
     if (open != nullptr && open->asker.client == client) cancelled.push_back(open);
   }
   for (const OpenPtr& open : cancelled) give_back(open, now);
@@ -64,14 +84,18 @@ void AllocRequests::cancel_client(ClientId client, Time now) {
 }
 
 void AllocRequests::on_created(BoId id, const Result<DeviceBo>& result, Time now) {
-  const auto creating = creating_.find(id);
-  const OpenPtr open = std::move(creating->second);
-  creating_.erase(creating);
+  const auto found = creating_.find(id);
+  const Creating creating = std::move(found->second);
+  creating_.erase(found);
+  const OpenPtr& open = creating.open;
   Bo& bo = *pool_.find(id);
   if (open == nullptr) {
+    const uint64_t before = pool_.supplies();
     allocator_.created_unwanted(bo, result, now);
+    if (!creating.is_supply) supplies_seen_ += pool_.supplies() - before;
     return;
   }
+  const OwnSupplies own(*this, *open);
   remove_pending(open);
   const auto loan = allocator_.created(bo, result, now);
   if (!loan) {
@@ -158,7 +182,7 @@ void AllocRequests::attempt_failed(const OpenPtr& open, Errno error, Time now) {
 void AllocRequests::give_back(const OpenPtr& open, Time now) {
   for (const Loan& loan : open->loans) {
     if (loan.pending()) {
-      creating_.at(loan.bo->id) = nullptr;
+      creating_.at(loan.bo->id) = {.open = nullptr, .is_supply = !open->has_waited};
       remove_pending(open);
     } else {
       pool_.take_back_unsent(*loan.bo, now);
@@ -174,7 +198,7 @@ void AllocRequests::finish_if_complete(const OpenPtr& open) {
 }
 
 void AllocRequests::add_pending(BoId bo, const OpenPtr& open) {
-  creating_.emplace(bo, open);
+  creating_.emplace(bo, Creating{.open = open});
   ++open->pending;
   if (open->has_waited) ++creating_after_wait_;
 }

@@ -65,6 +65,15 @@ class AllocRequests {
   struct Open;
   using OpenPtr = std::shared_ptr<Open>;
   using Waiting = std::list<OpenPtr>;
+  class OwnSupplies;
+
+  /// A BO that the worker is at.
+  struct Creating {
+    /// For whom; nobody, if the request has ended meanwhile.
+    OpenPtr open;
+    /// Whether those who wait are to be told when nobody's BO comes to the cache.
+    bool is_supply = true;
+  };
 
   void serve_waiting(Ladder ladder, Time now);
   Result<void> attempt(const OpenPtr& open, Ladder ladder, Time now);
@@ -77,13 +86,12 @@ class AllocRequests {
   Allocator& allocator_;
   BoPool& pool_;
   AllocListener& listener_;
-  /// What the worker is at, and for whom; nobody, if the request has ended meanwhile.
-  std::unordered_map<BoId, OpenPtr> creating_;
+  std::unordered_map<BoId, Creating> creating_;
   /// How many of those BOs are for requests that had waited.
   size_t creating_after_wait_ = 0;
   /// In order of arrival.
   Waiting waiting_;
-  /// BoPool::supplies() when the waiting requests were last tried.
+  /// BoPool::supplies() when the waiting requests were last tried, and what they have supplied themselves since.
   uint64_t supplies_seen_ = 0;
   uint64_t next_arrival_ = 0;
 };

@@ -46,6 +46,11 @@ void World::check_quotas(const Stats& stats) {
   const uint64_t total = stats.leased.bytes + stats.draining.bytes + stats.held.bytes + stats.ready.bytes;
   require(stats.ready.bytes <= options_.pool.cache_max, "the cache keeps to its budget");
   require(total <= options_.allocator.total_max, "everything together keeps to its budget");
+  uint64_t charged = 0;
+  for (const auto& observer : observers_) charged += service_->account(observer->id())->parent()->used().bos;
+  const uint64_t in_use = stats.leased.count + stats.draining.count + stats.held.count;
+  require(charged >= in_use, "what is in use is charged to somebody");
+  require(charged <= in_use + worker_.pending(), "nobody is charged for what is not in use");
   std::map<uint32_t, Cost> users;
   for (const auto& client : clients_) {
     Cost cost;

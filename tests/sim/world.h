@@ -92,6 +92,8 @@ class World {
   Facts facts_;
   ServiceOptions options_;
   std::optional<Service> service_;
+  /// One of each user, which only keeps the user's account in sight.
+  std::vector<std::unique_ptr<SimClient>> observers_;
   std::vector<std::unique_ptr<SimClient>> clients_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "daemon/service/alloc_flags.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/fake_device.h"
 #include "tests/support/fake_memory.h"
@@ -329,6 +330,18 @@ TEST_F(ServiceWithWorkerTest, ARequestThatTheWorkerCouldNotServeWaitsAndIsServed
   worker_.work_all();
   ASSERT_EQ(client_.answered.size(), 3u);
   EXPECT_EQ(client_.last<GrantedReply>()->grants[0].origin, Origin::kWaited);
+}
+
+TEST_F(ServiceWithWorkerTest, ARequestThatWaitsDoesNotWakeItselfByWhatItGivesBack) {
+  device_.memory_limit = 3 * kMiB;
+  client_.hello();
+  AllocRequest request{.items = {{.size = kMiB, .flags = kAllocZeroed}, {.size = 4 * kMiB}},
+                       .timeout = std::chrono::seconds(1)};
+  client_.send(request);
+  int jobs = 0;
+  while (jobs < 100 && worker_.work()) ++jobs;
+  EXPECT_LT(jobs, 100);
+  EXPECT_EQ(client_.answered.size(), 1u) << "it waits";
 }
 
 TEST_F(ServiceTest, ForgetsTheRequestsOfAClientThatLeft) {

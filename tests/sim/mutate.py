@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+"""Shows that the simulation finds bugs: breaks the code in one place at a time and expects a rule to be broken.
+
+Each mutation replaces one piece of source text. The mutated file is compiled and linked in front of the libraries that
+hold the original, and panbo-sim runs its seeds. A mutation that survives is a failure of the simulation, one whose
+text is not found exactly once a failure of this list.
+"""
+
+import argparse
+import concurrent.futures
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+POOL = "daemon/core/bo_pool.cpp"
+ALLOCATOR = "daemon/core/allocator.cpp"
+REQUESTS = "daemon/service/alloc_requests.cpp"
+SERVICE = "daemon/service/service.cpp"
+
+MUTATIONS = [
+    ("domains are not kept apart", SERVICE, "DomainId{session.peer.uid}", "DomainId{1}"),
+    ("a client's leases outlive it", SERVICE, "pool_.release(*pool_.find(bo), now);", "static_cast<void>(bo);"),
+    ("a BO that somebody holds is taken for ready", POOL, "*holders == Holders::kOthersToo", "false"),
+    ("purged pages are lent", POOL, "*pages == Pages::kRetained", "true"),
+    ("the cache's budget is not kept", POOL, "if (ready().bytes > room) evict_bytes", "if (false) evict_bytes"),
+    ("the cache does not decay", POOL, "decay_deadline_ = earlier(decay_deadline_, now + decay_.step());", ""),
+    ("a ready BO is still charged", POOL, "  bo.borrower.charge.reset();\n", ""),
+    ("an evicted BO stays in the cache", POOL, "  uncache(bo);\n  total.add", "  total.add"),
+    ("a retired BO is not closed", POOL, "    device_.destroy(bo.id, bo.device);\n  }\n  store_.erase", "  }\n  store_.erase"),
+    ("zeroed memory comes from the cache", ALLOCATOR, "if (demand.zeroed) return", "if (false) return"),
+    ("the total budget is not kept", ALLOCATOR, "std::min(budget, memory)", "memory"),
+    ("a cached BO is not charged", ALLOCATOR, "Borrower borrower{demand.client, demand.user, *std::move(charge)};",
+     "Borrower borrower{demand.client, demand.user, Charge()};"),
+    ("an evictable BO is never made", POOL, "if (holders && *holders == Holders::kOnlyUs) holders = device_.make_evictable",
+     "if (false) holders = device_.make_evictable"),
+    ("a batch is granted in part", REQUESTS, "open->pending > 0 || open->loans.size() < open->demands.size()",
+     "open->loans.empty()"),
+    ("what a failed batch got is forgotten", REQUESTS, "      pool_.take_back_unsent(*loan.bo, now);", "      continue;"),
+    ("a BO that comes for a client that left is granted", REQUESTS,
+     "creating_.at(loan.bo->id) = {.open = nullptr", "creating_.at(loan.bo->id) = {.open = open"),
+    ("open requests are not charged", REQUESTS, "{.requests = 1}", "{.requests = 0}"),
+    ("deadlines are not kept", REQUESTS, "listener_.failed(open->asker, open->demands, Errno{ETIMEDOUT});", ""),
+    ("a request that waits wakes itself", REQUESTS,
+     "if (open_.has_waited) requests_.supplies_seen_ += requests_.pool_.supplies() - before_;", ""),
+]
+
+
+def run(mutation, args):
+    """Whether the mutation was caught, and by what."""
+    name, file, old, new = mutation
+    source = (args.source / file).read_text()
+    if source.count(old) != 1:
+        return False, f"the text to replace is there {source.count(old)} times"
+    with tempfile.TemporaryDirectory() as folder:
+        mutant = pathlib.Path(folder) / "mutant.cpp"
+        mutant.write_text(source.replace(old, new))
+        program = pathlib.Path(folder) / "mutant"
+        flags = ["-std=c++20", "-O1", "-w", "-I", args.source]
+        built = subprocess.run([args.compiler, *flags, mutant, *args.objects, "-o", program, "-pthread"],
+                               capture_output=True, text=True)
+        if built.returncode != 0:
+            return False, "does not compile:\n" + built.stderr
+        try:
+            ran = subprocess.run([program, "--seeds", "2000", "--threads", "1"], capture_output=True, text=True,
+                                 timeout=args.timeout)
+        except subprocess.TimeoutExpired:
+            return True, "it never came to rest"
+        if ran.returncode == 0:
+            return False, "every rule held"
+        return True, (ran.stdout or ran.stderr or f"ended by signal {-ran.returncode}").splitlines()[0]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--source", type=pathlib.Path, required=True)
+    parser.add_argument("--compiler", required=True)
+    parser.add_argument("--timeout", type=int, default=60, help="seconds after which a mutant counts as hanging")
+    parser.add_argument("objects", nargs="+", help="the simulation's objects and libraries, in link order")
+    args = parser.parse_args()
+    survived = 0
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        for (name, *_), (caught, how) in zip(MUTATIONS, pool.map(lambda m: run(m, args), MUTATIONS)):
+            print(f"{'caught  ' if caught else 'SURVIVED'}  {name}: {how}", flush=True)
+            survived += not caught
+    print(f"{len(MUTATIONS) - survived} passed, {survived} failed")
+    return 1 if survived else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
