@@ -37,13 +37,14 @@ class Backend : public Device {
   /// Readable (level) when take_idle() has something to give. Borrowed, stays the same for the backend's life.
   [[nodiscard]] virtual int event_fd() const = 0;
 
-  /// The watched BOs that became idle since the last call, each once; appended to `out`.
+  /// The watched BOs that became idle since the last call, each once; appended to `out`. There may be more left, for
+  /// the next call. None was unwatched before this call; one may be while the caller goes through them.
   virtual void take_idle(std::vector<BoId>& out) = 0;
 };
 
 /// Opens the render node whose driver is panfrost, or `node` if it is not empty. Errors: ENODEV there is none;
-/// EPROTONOSUPPORT its driver is older than 1.1 (madvise); else those of opening it. `why`, if not null, receives a
-/// sentence for people that says what to do.
+/// EPROTONOSUPPORT its driver is older than 1.1 (NOEXEC, HEAP, madvise); else those of opening it. `why`, if not null,
+/// receives a sentence for people that says what to do.
 Result<std::unique_ptr<Backend>> open_panfrost(const std::string& node, std::string* why);
 
 }  // namespace panbo

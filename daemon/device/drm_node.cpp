@@ -1,6 +1,6 @@
 // Numbers of render nodes follow the order in which drivers happened to probe: on a board with a display controller
-// that has one of its own, or with a GPU on PCIe, renderD128 is anybody's. So libdrm lists the nodes, and each is opened
-// and asked for its driver.
+// that has one of its own, or with a GPU on PCIe, renderD128 is anybody's. So libdrm lists the nodes, and each is
+// opened and asked for its driver.
 
 #include "daemon/device/drm_node.h"
 

@@ -1,9 +1,9 @@
 // An idle fd is looked at with poll first, since most BOs are idle when they are released: those never enter the
-// epoll set. One that is busy enters it with three flags:
+// epoll set. One that is busy enters it for EPOLLOUT, "no job uses it", from any process. The kernel looks at it again
+// when a fence signals, and not before: waiting costs nothing.
 //
-//  - EPOLLOUT: "no job uses it", from any process.
-//  - EPOLLET: the kernel looks at the fd again only when a fence signalled, not at each epoll_wait.
-//  - EPOLLONESHOT: a dma-buf wakes its waiters while it is looked at, so without this an event can come twice.
+// EPOLLONESHOT makes it one event per watch. A dma-buf wakes its waiters also while it is looked at, and again after a
+// later job; neither is news.
 //
 // An fd leaves the set by EPOLL_CTL_DEL, never by close alone: epoll's entry belongs to the open file, and a dma-buf's
 // open file lives on in other fds. A closed fd's entry would go on reporting, under an fd number that means something
@@ -45,7 +45,7 @@ Result<Usage> IdleWatch::watch(BoId id, UniqueFd idle_fd) {
   const std::lock_guard lock(mutex_);
   const bool busy = *usage == Usage::kBusy;
   if (busy) {
-    epoll_event event{.events = EPOLLOUT | EPOLLET | EPOLLONESHOT, .data = {.u64 = id.value}};
+    epoll_event event{.events = EPOLLOUT | EPOLLONESHOT, .data = {.u64 = id.value}};
     if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, idle_fd.get(), &event) < 0) {
       // ENOSPC is the user's limit of watches; to the caller it is memory that is not there.
       return errno == ENOSPC ? Errno{ENOMEM} : Errno::last();

@@ -1,5 +1,5 @@
-// A daemon that was to manage a GPU and quietly managed memfds instead would look well and be of no use. So "auto" means
-// a real device, and where there is none, the sentence says how to ask for the other kind.
+// A daemon that was to manage a GPU and quietly managed memfds instead would look well and be of no use. So "auto"
+// means a real device, and where there is none, the sentence says how to ask for the other kind.
 
 #include "daemon/device/open_backend.h"
 

@@ -22,7 +22,8 @@ struct OpenedBackend {
 ///  - "panfrost": the same.
 ///  - "panfrost:<node>": the GPU of this render node, e.g. "panfrost:/dev/dri/renderD129".
 ///  - "sim": the simulated device.
-/// Errors: EINVAL another name; else those of open_panfrost() and open_sim(). Then `why` receives a sentence for people.
+/// Errors: EINVAL another name; else those of open_panfrost() and open_sim(). Then `why` receives a sentence for
+/// people.
 Result<OpenedBackend> open_backend(std::string_view device, std::string& why);
 
 }  // namespace panbo

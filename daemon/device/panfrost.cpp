@@ -12,6 +12,8 @@
 // holds a reference. When the count says "only us", nobody can submit a job any more; but a job may have been submitted
 // after the idle event and before its submitter let go. So after the count comes one more look at the fences.
 
+#include "daemon/device/panfrost.h"
+
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -20,10 +22,8 @@
 #include <array>
 #include <cassert>
 
-#include "daemon/device/backend.h"
 #include "daemon/device/bo_size.h"
 #include "daemon/device/dma_buf_refs.h"
-#include "daemon/device/drm_node.h"
 #include "daemon/device/idle_watch.h"
 #include "daemon/device/panfrost_uapi.h"
 
@@ -32,9 +32,12 @@ namespace {
 
 uint32_t create_flags(BoKind kind) {
   switch (kind) {
-    case BoKind::kPlain: return uapi::kBoNoexec;
-    case BoKind::kExecutable: return 0;
-    case BoKind::kHeap: return uapi::kBoNoexec | uapi::kBoHeap;
+    case BoKind::kPlain:
+      return uapi::kBoNoexec;
+    case BoKind::kExecutable:
+      return 0;
+    case BoKind::kHeap:
+      return uapi::kBoNoexec | uapi::kBoHeap;
   }
   assert(false);
   return uapi::kBoNoexec;
@@ -197,45 +200,10 @@ Result<Pages> PanfrostBackend::make_unevictable(const DeviceBo& bo) {
   return *retained ? Pages::kRetained : Pages::kPurged;
 }
 
-void explain(std::string* why, std::string sentence) {
-  if (why != nullptr) *why = std::move(sentence);
-}
-
-std::string not_openable(const std::string& path, Errno error) {
-  if (error == Errno{EACCES}) {
-    return "No permission to open " + path + ": add panbod's user to the group that owns it (usually render).";
-  }
-  if (error == Errno{ENOTTY}) return path + " is not a DRM render node.";
-  return "Cannot open " + path + ": " + error.message() + ".";
-}
-
 }  // namespace
 
-Result<std::unique_ptr<Backend>> open_panfrost(const std::string& path, std::string* why) {
-  std::string denied;
-  auto node = path.empty() ? find_drm_node("panfrost", denied) : open_drm_node(path);
-  if (!node) {
-    if (node.error() == Errno{ENODEV} && path.empty()) {
-      explain(why, "No GPU with the panfrost driver was found.");
-    } else {
-      explain(why, not_openable(path.empty() ? denied : path, node.error()));
-    }
-    return node.error();
-  }
-  if (node->driver != "panfrost") {
-    explain(why, path + " belongs to the driver " + node->driver + ", not to panfrost.");
-    return Errno{ENODEV};
-  }
-  // 1.1 brought the flags NOEXEC and HEAP; madvise came with the same kernel.
-  if (node->major != 1 || node->minor < 1) {
-    explain(why, "The panfrost driver of " + node->path + " has version " + std::to_string(node->major) + "." +
-                     std::to_string(node->minor) + ", and panbo needs 1.1 or a later 1.x (Linux 5.4).");
-    return Errno{EPROTONOSUPPORT};
-  }
-  const std::string opened = node->path;
-  auto backend = PanfrostBackend::open(*std::move(node));
-  if (!backend) explain(why, opened + " does not work as panbo needs it: " + backend.error().message() + ".");
-  return backend;
+Result<std::unique_ptr<Backend>> make_panfrost(DrmNode node) {
+  return PanfrostBackend::open(std::move(node));
 }
 
 }  // namespace panbo

@@ -17,8 +17,8 @@ class SimControl {
  public:
   virtual ~SimControl() = default;
 
-  /// A GPU job that uses the BO, for `duration` or, without one, until end_job(). A BO that has a job already stays busy
-  /// until both are over. Errors: ENOENT no BO has this inode; EINVAL a negative duration; EMFILE.
+  /// A GPU job that uses the BO, for `duration` or, without one, until end_job(). A BO that has a job already stays
+  /// busy until both are over. Errors: ENOENT no BO has this inode; EINVAL a negative duration; EMFILE.
   virtual Result<void> start_job(uint64_t inode, std::optional<Duration> duration) = 0;
 
   /// Ends every job that uses the BO; it may have none. Errors: ENOENT no BO has this inode.

@@ -1,7 +1,7 @@
 // A dma-buf tells how many references it has; a memfd does not. But the kernel grants a write lease (F_SETLEASE) on a
 // file only to the one who alone has it open, and it counts opened files, not fds: one in the queue of a socket and
-// one that only a mapping keeps alive count like any other. So asking for the lease, and giving it back at once, answers
-// the question of the dma-buf's count.
+// one that only a mapping keeps alive count like any other. So asking for the lease, and giving it back at once,
+// answers the question of the dma-buf's count.
 //
 // For this to work:
 //  - Every fd that is lent is a file opened anew through /proc/self/fd. With a duplicate of ours, the borrower would

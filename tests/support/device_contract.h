@@ -34,7 +34,23 @@ class DeviceRig {
   virtual bool purge() = 0;
 };
 
-/// Null: there is no such device here, and the tests are skipped.
+/// A CPU mapping that outlives the fd it was made of.
+class Mapping {
+ public:
+  Mapping(const UniqueFd& fd, size_t size);
+  ~Mapping();
+  Mapping(const Mapping&) = delete;
+  Mapping& operator=(const Mapping&) = delete;
+
+  [[nodiscard]] unsigned char* begin() const { return static_cast<unsigned char*>(bytes_); }
+  [[nodiscard]] unsigned char* end() const { return begin() + size_; }
+
+ private:
+  size_t size_;
+  void* bytes_;
+};
+
+/// Throws if there is no such device: a suite that skips everything would pass.
 using MakeRig = std::unique_ptr<DeviceRig> (*)();
 
 class DeviceContract : public testing::TestWithParam<MakeRig> {

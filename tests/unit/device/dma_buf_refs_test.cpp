@@ -23,7 +23,8 @@ TEST(DmaBufRefsTest, IsNotDeceivedByAName) {
 }
 
 TEST(DmaBufRefsTest, SaysWhenThereIsNoCount) {
-  for (const std::string& text : {std::string(), kBeforeCount, kBeforeCount + "count:\t\n", kBeforeCount + "count:\t"}) {
+  for (const std::string& text :
+       {std::string(), kBeforeCount, kBeforeCount + "count:\t\n", kBeforeCount + "count:\t"}) {
     const auto count = parse_dma_buf_count(text);
     ASSERT_FALSE(count) << text;
     EXPECT_EQ(count.error(), Errno{ENOTSUP});

@@ -62,6 +62,15 @@ TEST_F(SimMemoryTest, AnotherProcessCountsUntilItIsDead) {
   EXPECT_EQ(holders(), Holders::kOnlyUs);
 }
 
+TEST_F(SimMemoryTest, WhoOpensTheFileWhileWeLookDoesNotKillUs) {
+  // The lease that holders() has for a moment. Breaking it sends a signal, by default one that ends the process.
+  ASSERT_EQ(::fcntl(pages_.file.get(), F_SETLEASE, F_WRLCK), 0);
+  const std::string path = "/proc/self/fd/" + std::to_string(pages_.file.get());
+  EXPECT_LT(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK), 0);
+  EXPECT_EQ(errno, EWOULDBLOCK);
+  EXPECT_EQ(::fcntl(pages_.file.get(), F_SETLEASE, F_UNLCK), 0);
+}
+
 TEST_F(SimMemoryTest, TheSizeIsFixed) {
   const UniqueFd lent = lend();
   EXPECT_LT(::ftruncate(lent.get(), kSize - 4096), 0);
