@@ -231,6 +231,8 @@ TEST_F(ClientTest, GivesBackWhatItHasNoFdsFor) {
   panbo_bo* bo = nullptr;
   ASSERT_EQ(alloc(4096, &bo), 0);
   EXPECT_EQ(panbo_bo_release(bo, 0), 0);
+  // By then the daemon has closed its fd, too.
+  ASSERT_TRUE(released({101}));
   bo = nullptr;
   const UniqueFd lent = make_memfd(4096);
   // The daemon is in this process, too, and must not need fds of its own.
