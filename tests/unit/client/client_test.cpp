@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 
 #include "tests/support/fds.h"
-#include "tests/unit/client/fake_daemon.h"
+#include "tests/support/fake_daemon.h"
 
 namespace panbo::test {
 namespace {

@@ -1,4 +1,4 @@
-#include "tests/unit/client/fake_daemon.h"
+#include "tests/support/fake_daemon.h"
 
 #include <poll.h>
 #include <sys/eventfd.h>
