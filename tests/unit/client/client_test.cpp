@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
-#include "tests/support/fds.h"
 #include "tests/support/fake_daemon.h"
+#include "tests/support/fds.h"
 
 namespace panbo::test {
 namespace {
