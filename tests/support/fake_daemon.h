@@ -70,7 +70,7 @@ class FakeDaemon {
   /// Sends to every client. Call it only when becomes() has shown that they are connected.
   void broadcast(const wire::Envelope& envelope);
 
-  /// Dies: the socket goes, and so do all connections.
+  /// Dies: the socket goes, and so do all connections. What a script refers to must live until then.
   void stop();
 
  private:

@@ -250,6 +250,7 @@ TEST_F(ClientTest, GivesBackWhatItHasNoFdsFor) {
   }
   EXPECT_EQ(bo, nullptr);
   EXPECT_TRUE(released({101, 7}));
+  daemon_.stop();
 }
 
 TEST_F(ClientTest, HearsOfTheDaemonsDeath) {

@@ -34,17 +34,18 @@ wire::Envelope pressure() {
 
 class ConnectionTest : public testing::Test {
  protected:
-  // The lease id that an allocation is granted, or the negative errno.
-  int64_t alloc() {
+  // The lease id that the request with this id is granted, or the negative errno.
+  static int64_t alloc(Connection& connection, uint64_t id) {
+    PacketBuffer request;
     PacketBuffer buffer;
-    const uint64_t id = connection_.next_request_id();
-    const auto answer = connection_.call(id, codec::encode_alloc(id, kItem, 0, buffer), buffer);
+    const auto answer = connection.call(id, codec::encode_alloc(id, kItem, 0, request), buffer);
     if (!answer) return -answer.error().value;
     const auto message = codec::decode(answer->packet);
     EXPECT_EQ(message->request_id, id);
     EXPECT_EQ(answer->fds.count(), 1u);
     return static_cast<int64_t>(std::get<codec::Granted>(message->body).grants()[0].lease_id);
   }
+  int64_t alloc() { return alloc(connection_, connection_.next_request_id()); }
 
   bool requested(size_t count) {
     return daemon_.becomes([&](const FakeDaemon::Seen& seen) { return seen.requests.size() >= count; });
@@ -78,17 +79,14 @@ TEST_F(ConnectionTest, GivesEachThreadItsOwnAnswer) {
   for (int t = 0; t < kThreads; ++t) {
     threads.emplace_back([&] {
       for (int i = 0; i < kRounds; ++i) {
-        PacketBuffer buffer;
         const uint64_t id = connection_.next_request_id();
-        const auto answer = connection_.call(id, codec::encode_alloc(id, kItem, 0, buffer), buffer);
-        ASSERT_TRUE(answer);
-        const auto message = codec::decode(answer->packet);
-        right += std::get<codec::Granted>(message->body).grants()[0].lease_id == id;
+        right += alloc(connection_, id) == static_cast<int64_t>(id);
       }
     });
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(right, kThreads * kRounds);
+  daemon_.stop();
 }
 
 TEST_F(ConnectionTest, PassesTheReadingOnToAThreadThatStillWaits) {
@@ -107,6 +105,7 @@ TEST_F(ConnectionTest, PassesTheReadingOnToAThreadThatStillWaits) {
   EXPECT_EQ(alloc(), 2);
   EXPECT_EQ(alloc(), 3);
   first.join();
+  daemon_.stop();
 }
 
 TEST_F(ConnectionTest, EndsEveryCallWhenTheDaemonDies) {
@@ -132,8 +131,9 @@ TEST_F(ConnectionTest, ReadsWhatTheDaemonSaidBeforeItHungUp) {
     peer.hang_up();
     return true;
   });
+  PacketBuffer hello;
   PacketBuffer buffer;
-  const auto answer = connection_.call(1, codec::encode_hello(1, 1, "", buffer), buffer);
+  const auto answer = connection_.call(1, codec::encode_hello(1, 1, "", hello), buffer);
   ASSERT_TRUE(answer);
   EXPECT_EQ(std::get<codec::Failure>(codec::decode(answer->packet)->body).code, codec::FailureCode::kVersion);
 }
@@ -163,14 +163,11 @@ TEST_F(ConnectionTest, EndsOverAPacketThatIsNone) {
   const std::string long_packet(limits::kMaxPacketBytes + 1, 'x');
   for (const std::string& packet : {std::string("\xff\xff"), std::string(), long_packet}) {
     Connection connection(*connect_seqpacket(daemon_.socket_path().c_str()));
-    daemon_.follow([&](FakeDaemon::Peer& peer, const wire::Envelope&) {
+    daemon_.follow([packet](FakeDaemon::Peer& peer, const wire::Envelope&) {
       peer.send_bytes(packet);
       return true;
     });
-    PacketBuffer buffer;
-    const auto answer = connection.call(1, codec::encode_alloc(1, kItem, 0, buffer), buffer);
-    ASSERT_FALSE(answer);
-    EXPECT_EQ(answer.error(), Errno{ENOTCONN});
+    EXPECT_EQ(alloc(connection, 1), -ENOTCONN);
   }
 }
 
@@ -215,6 +212,7 @@ TEST_F(ConnectionTest, DispatchGivesUpWhileAnotherThreadReads) {
   EXPECT_EQ(*connection_.dispatch(deadline_after(1'000'000)), 0);
   EXPECT_GT(alloc(), 0);
   reader.join();
+  daemon_.stop();
 }
 
 TEST_F(ConnectionTest, AThreadThatDispatchesForeverServesTheOthers) {
