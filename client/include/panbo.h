@@ -18,11 +18,14 @@
  *   Returns      0 or more on success, a negative errno on failure. Out-parameters come last and are untouched on
  *                failure.
  *   Structs      Requests and options start with struct_size, which the caller sets to sizeof the struct it was
- *                compiled with; everything else may be zero. Unknown bits in flags are -EINVAL.
+ *                compiled with; everything else may be zero. A struct_size smaller than any version of the struct had
+ *                is -EINVAL; a larger one than the library knows is -E2BIG unless all beyond is zero. Unknown bits in
+ *                flags are -EINVAL.
  *   Threads      A client and its BOs may be used by several threads at once. A BO must not be used by one thread
  *                while another releases it, nor a client while another closes it.
- *   Fork         The child's copy of a client is dead: its calls return -EOWNERDEAD, and closing it there frees the
- *                child's memory without touching the parent's leases.
+ *   Fork         The child's copy of a client is dead: calls on it and its BOs return -EOWNERDEAD. Releasing a BO
+ *                there closes the child's fd of it, and closing the client also frees the child's memory, without
+ *                touching the parent's leases. What another thread was changing at the fork is not freed.
  *   Signals      No call raises SIGPIPE. Calls restart after EINTR.
  *   Sizes        In bytes. Times: in nanoseconds.
  */
@@ -53,7 +56,7 @@ struct panbo_client_options {
   const char *socket_path;
   /* For people, in statistics and logs; at most 64 bytes are kept. NULL: the program's name. */
   const char *name;
-  /* A panfrost DRM fd of the caller's, borrowed; not used yet. -1: none. */
+  /* A panfrost DRM fd of the caller's, borrowed; not used yet. 0 or negative: none. */
   int drm_fd;
 };
 
@@ -67,7 +70,7 @@ struct panbo_alloc_request {
   uint32_t flags; /* PANBO_BO_* */
   uint64_t size;  /* from 1 to the device's limit */
   /* How long the daemon may wait for a released BO to become idle when there is no memory for a fresh one.
-   * 0: not at all. Without a wait the call takes as long as the kernel needs. */
+   * 0: not at all; negative: without limit. Without a wait the call takes as long as the kernel needs. */
   int64_t timeout_ns;
   const char *label; /* for people; at most 64 bytes are kept. May be NULL. */
 };
@@ -102,11 +105,12 @@ uint32_t panbo_version(void);
 /*
  * Connects to the daemon and waits for its welcome. options may be NULL for the defaults; it is not kept.
  * Errors: -ENOENT, -ECONNREFUSED no daemon; -EACCES not allowed to connect; -EPROTONOSUPPORT library and daemon have
- * no protocol version in common; -EINVAL; -EMFILE; -ENOMEM.
+ * no protocol version in common; -ENOTCONN the daemon hung up; -EPROTO its answer makes no sense; -ENAMETOOLONG the
+ * path is too long for a socket; -EINVAL; -E2BIG; -EMFILE; -ENOMEM.
  */
 int panbo_client_connect(const struct panbo_client_options *options, struct panbo_client **out);
 
-/* Releases every lease, and frees the client and all its BOs. NULL is allowed. */
+/* Releases every lease, and frees the client and all its BOs, whose fds are closed. NULL is allowed. */
 void panbo_client_close(struct panbo_client *client);
 
 /* The fd to poll for POLLIN before panbo_client_dispatch(). Borrowed: do not read or close it. */
@@ -114,25 +118,28 @@ int panbo_client_get_fd(const struct panbo_client *client);
 
 /*
  * Handles what the daemon has sent, waiting up to timeout_ns for it (0: do not wait, negative: without limit).
- * Returns the number of packets handled. Need not be called by a program that only allocates and releases.
+ * Returns the number of packets handled; those that another thread handles meanwhile, in a call that waits for an
+ * answer, do not count. Need not be called by a program that only allocates and releases.
  * Errors: -ENOTCONN the daemon is gone.
  */
 int panbo_client_dispatch(struct panbo_client *client, int64_t timeout_ns);
 
-/* Fills in as much of *out as out->struct_size says. Errors: -EINVAL. */
+/* Fills in as much of *out as out->struct_size says; counters that the library does not know are 0. Errors: -EINVAL. */
 int panbo_client_get_stats(struct panbo_client *client, struct panbo_stats *out);
 
 /*
  * Allocates one BO. The caller owns the lease until panbo_bo_release() or panbo_client_close().
  * Errors: -EINVAL size 0 or beyond the device's limit, unknown or contradictory flags; -ENOMEM no memory, even after
  * the daemon gave back all it could; -ETIMEDOUT the same, after waiting; -EDQUOT a quota of this client or user;
- * -ENOTCONN the daemon is gone; -EMFILE no room for another fd in this process; -EIO the device failed.
+ * -ENOTCONN the daemon is gone; -EMFILE no room for another fd in this process; -EIO the device failed; -EOPNOTSUPP
+ * it cannot do this; -EPROTO the daemon's answer makes no sense.
  */
 int panbo_bo_alloc(struct panbo_client *client, const struct panbo_alloc_request *request, struct panbo_bo **out);
 
 /*
  * Allocates n BOs in one exchange with the daemon, all or none; out has room for n pointers. n is from 1 to 64, else
- * -EINVAL. The largest of the requests' timeouts counts for all. Errors as above.
+ * -EINVAL. All have the same struct_size, which is how far apart they lie. The longest of their timeouts counts for
+ * all. Errors as above.
  */
 int panbo_bo_alloc_batch(struct panbo_client *client, const struct panbo_alloc_request *requests, size_t n,
                          struct panbo_bo **out);

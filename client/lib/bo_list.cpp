@@ -24,7 +24,8 @@ uint64_t& counter_of(uint32_t origin, panbo_stats& stats) {
 
 std::list<panbo_bo> BoList::make(Client& owner, size_t count) {
   std::list<panbo_bo> bos;
-  for (size_t i = 0; i < count; ++i) bos.emplace_back(owner).position = std::prev(bos.end());
+  for (size_t i = 0; i < count; ++i) bos.emplace_back(owner);
+  for (auto bo = bos.begin(); bo != bos.end(); ++bo) bo->position = bo;
   return bos;
 }
 

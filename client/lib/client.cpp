@@ -95,10 +95,10 @@ Client::~Client() {
 }
 
 Result<void> Client::greet(std::string_view name) {
+  codec::PacketBuffer hello;
   codec::PacketBuffer buffer;
   const uint64_t id = connection_.next_request_id();
-  const auto hello = codec::encode_hello(id, limits::kProtocolVersion, name, buffer);
-  const auto answer = connection_.call(id, hello, buffer);
+  const auto answer = connection_.call(id, codec::encode_hello(id, limits::kProtocolVersion, name, hello), buffer);
   if (!answer) return answer.error();
   const auto message = codec::decode(answer->packet);
   if (!message) return Errno{EPROTO};
@@ -122,9 +122,10 @@ Result<void> Client::alloc(std::span<const codec::AllocItem> items, uint64_t tim
 
 Result<void> Client::borrow_from_daemon(std::span<const codec::AllocItem> items, uint64_t timeout_ns,
                                         std::list<panbo_bo>& bos) {
+  codec::PacketBuffer request;
   codec::PacketBuffer buffer;
   const uint64_t id = connection_.next_request_id();
-  auto answer = connection_.call(id, codec::encode_alloc(id, items, timeout_ns, buffer), buffer);
+  auto answer = connection_.call(id, codec::encode_alloc(id, items, timeout_ns, request), buffer);
   if (!answer) return answer.error();
   const auto message = codec::decode(answer->packet);
   if (!message) return broken();

@@ -34,7 +34,8 @@ class Connection {
   /// Never 0.
   [[nodiscard]] uint64_t next_request_id();
 
-  /// Sends a request and waits for its answer, which overwrites `buffer`; the request may be in it.
+  /// Sends a request and waits for its answer, which is written to `buffer`. The request must not be in there: a daemon
+  /// may answer before it was asked.
   /// Errors: ENOTCONN the daemon is gone; those of sendmsg(2).
   Result<Answer> call(uint64_t request_id, std::span<const std::byte> request, codec::PacketBuffer& buffer);
 

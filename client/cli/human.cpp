@@ -1,0 +1,95 @@
+#include "client/cli/human.h"
+
+#include <fmt/format.h>
+#include <utf8.h>
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+
+namespace panbo::cli {
+namespace {
+
+bool is_control(char32_t c) {
+  return c < 0x20 || (c >= 0x7f && c < 0xa0);
+}
+
+// Marks, embeddings, overrides and isolates of the bidirectional algorithm, and the two separators that end a line.
+bool changes_layout(char32_t c) {
+  return c == 0x61c || c == 0x200e || c == 0x200f || (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
+}
+
+/// Empty for a character that may appear as it is.
+std::string escape_of(char32_t c) {
+  if (c == '\\') return "\\\\";
+  if (c == '\n') return "\\n";
+  if (c == '\t') return "\\t";
+  if (c < 0x80 && is_control(c)) return fmt::format("\\x{:02x}", static_cast<uint32_t>(c));
+  if (is_control(c) || changes_layout(c)) return fmt::format("\\u{{{:x}}}", static_cast<uint32_t>(c));
+  return {};
+}
+
+}  // namespace
+
+std::string human_bytes(uint64_t bytes) {
+  constexpr std::array kUnits = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+  if (bytes < 1024) return fmt::format("{} B", bytes);
+  double value = static_cast<double>(bytes) / 1024;
+  size_t unit = 0;
+  // What would be rounded up to 1024.0 belongs to the next unit.
+  for (; value >= 1023.95 && unit + 1 < kUnits.size(); ++unit) value /= 1024;
+  return fmt::format("{:.1f} {}", value, kUnits[unit]);
+}
+
+std::string human_count(uint64_t count) {
+  std::string text = std::to_string(count);
+  for (size_t at = text.size(); at > 3;) text.insert(at -= 3, 1, ',');
+  return text;
+}
+
+std::string human_share(uint64_t part, uint64_t whole) {
+  if (whole == 0) return "-";
+  return fmt::format("{:.1f} %", 100.0 * static_cast<double>(part) / static_cast<double>(whole));
+}
+
+std::string printable(std::string_view text, size_t max_width) {
+  constexpr std::string_view kEllipsis = "…";
+  std::string valid;
+  utf8::replace_invalid(text.begin(), text.end(), std::back_inserter(valid));
+
+  std::string out;
+  size_t width = 0;
+  // Where to cut if the rest turns out to be too long: one column is for the ellipsis.
+  size_t cut = 0;
+  for (auto at = valid.begin(); at != valid.end();) {
+    const auto start = at;
+    const std::string escape = escape_of(utf8::next(at, valid.end()));
+    width += escape.empty() ? 1 : escape.size();
+    out += escape.empty() ? std::string(start, at) : escape;
+    if (width < max_width) cut = out.size();
+    if (width > max_width) return out.substr(0, cut).append(kEllipsis);
+  }
+  return out;
+}
+
+std::string Table::text() const {
+  std::vector<size_t> widths(columns_.size(), 0);
+  for (const Row& row : rows_) {
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  // No trailing blanks.
+  if (columns_.back() == Column::kText) widths.back() = 0;
+
+  std::string out;
+  for (const Row& row : rows_) {
+    for (size_t i = 0; i < row.size(); ++i) {
+      const std::string_view gap = i == 0 ? "" : "  ";
+      out += columns_[i] == Column::kText ? fmt::format("{}{:<{}}", gap, row[i], widths[i])
+                                          : fmt::format("{}{:>{}}", gap, row[i], widths[i]);
+    }
+    out += '\n';
+  }
+  return out;
+}
+
+}  // namespace panbo::cli

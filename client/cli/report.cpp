@@ -1,0 +1,120 @@
+#include "client/cli/report.h"
+
+#include <fmt/format.h>
+
+#include "client/cli/human.h"
+
+namespace panbo::cli {
+namespace {
+
+using nlohmann::ordered_json;
+using enum Table::Column;
+
+/// Leaves room for the other columns of a client's line, unless its numbers are enormous.
+constexpr size_t kNameWidth = 32;
+
+ordered_json amount_json(const wire::Amount& amount) {
+  return {{"count", amount.count()}, {"bytes", amount.bytes()}};
+}
+
+/// Padded, so that the columns of one table stand below those of the other.
+Table::Row titles(std::string_view what, std::string_view last) {
+  return {fmt::format("{:<10}", what), fmt::format("{:>12}", "count"), fmt::format("{:>10}", last)};
+}
+
+Table::Row amount_row(const char* name, const wire::Amount& amount) {
+  return {name, human_count(amount.count()), human_bytes(amount.bytes())};
+}
+
+std::string device_text(const wire::Stats& stats) {
+  std::string text = fmt::format("panbod {}, {}: {}", printable(stats.daemon_version()), printable(stats.backend()),
+                                 printable(stats.driver()));
+  if (!stats.node().empty()) text += " at " + printable(stats.node());
+  return text;
+}
+
+}  // namespace
+
+ordered_json clients_json(const std::vector<wire::Client>& clients) {
+  ordered_json list = ordered_json::array();
+  for (const wire::Client& client : clients) {
+    list.push_back({{"id", client.id()},
+                    {"name", client.name()},
+                    {"uid", client.uid()},
+                    {"pid", client.pid()},
+                    {"leased", amount_json(client.leased())}});
+  }
+  return list;
+}
+
+ordered_json stats_json(const wire::Stats& stats, const std::vector<wire::Client>& clients) {
+  return {{"version", stats.daemon_version()},
+          {"device", {{"backend", stats.backend()}, {"driver", stats.driver()}, {"node", stats.node()}}},
+          {"bo",
+           {{"leased", amount_json(stats.leased())},
+            {"draining", amount_json(stats.draining())},
+            {"held", amount_json(stats.held())},
+            {"ready", amount_json(stats.ready())}}},
+          {"alloc",
+           {{"requests", stats.requests()},
+            {"cached", stats.cached()},
+            {"fresh", stats.fresh()},
+            {"waited", stats.waited()},
+            {"failed", stats.failed()}}},
+          {"evicted", amount_json(stats.evicted())},
+          {"purged", amount_json(stats.purged())},
+          {"clients", clients_json(clients)}};
+}
+
+std::string stats_text(const wire::Stats& stats, size_t clients) {
+  Table bos({kText, kNumber, kNumber}, titles("BOs", "size"));
+  bos.add(amount_row("leased", stats.leased()));
+  bos.add(amount_row("draining", stats.draining()));
+  bos.add(amount_row("held", stats.held()));
+  bos.add(amount_row("ready", stats.ready()));
+
+  const uint64_t requests = stats.requests();
+  const uint64_t ended = stats.cached() + stats.fresh() + stats.waited() + stats.failed();
+  Table asked({kText, kNumber, kNumber}, titles("Asked for", "share"));
+  const auto add = [&](const char* name, uint64_t count) {
+    asked.add({name, human_count(count), human_share(count, requests)});
+  };
+  add("cached", stats.cached());
+  add("fresh", stats.fresh());
+  add("waited", stats.waited());
+  add("failed", stats.failed());
+  add("waiting", requests > ended ? requests - ended : 0);
+  add("all", requests);
+
+  Table lost({kText, kNumber, kNumber}, titles("Given back", "size"));
+  lost.add(amount_row("evicted", stats.evicted()));
+  lost.add(amount_row("purged", stats.purged()));
+
+  return fmt::format("{}\n{} connected\n\n{}\n{}\n{}", device_text(stats),
+                     clients == 1 ? "1 client" : human_count(clients) + " clients", bos.text(), asked.text(),
+                     lost.text());
+}
+
+std::string clients_text(const std::vector<wire::Client>& clients) {
+  if (clients.empty()) return "No clients are connected.\n";
+  Table table({kNumber, kNumber, kNumber, kNumber, kNumber, kText}, {"ID", "UID", "PID", "BOs", "size", "name"});
+  for (const wire::Client& client : clients) {
+    table.add({std::to_string(client.id()), std::to_string(client.uid()), std::to_string(client.pid()),
+               human_count(client.leased().count()), human_bytes(client.leased().bytes()),
+               printable(client.name(), kNameWidth)});
+  }
+  return table.text();
+}
+
+std::string amount_text(const wire::Amount& amount) {
+  return fmt::format("{} {}, {}", human_count(amount.count()), amount.count() == 1 ? "BO" : "BOs",
+                     human_bytes(amount.bytes()));
+}
+
+std::string json_text(const ordered_json& json) {
+  constexpr int kIndent = 2;
+  constexpr bool kAscii = true;
+  return json.dump(kIndent, ' ', kAscii, ordered_json::error_handler_t::replace) + '\n';
+}
+
+}  // namespace panbo::cli

@@ -1,0 +1,131 @@
+#include "client/cli/report.h"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+#include <sstream>
+
+namespace panbo::cli {
+namespace {
+
+void set(wire::Amount* amount, uint64_t count, uint64_t bytes) {
+  amount->set_count(count);
+  amount->set_bytes(bytes);
+}
+
+/// A number of its own for each field.
+wire::Stats some_stats() {
+  wire::Stats stats;
+  stats.set_daemon_version("1.2.3");
+  stats.set_backend("panfrost");
+  stats.set_driver("panfrost 1.2.0");
+  stats.set_node("/dev/dri/renderD128");
+  set(stats.mutable_leased(), 1, 4096);
+  set(stats.mutable_draining(), 2, 8192);
+  set(stats.mutable_held(), 3, 12288);
+  set(stats.mutable_ready(), 4000, 1 << 30);
+  stats.set_requests(1000);
+  stats.set_cached(800);
+  stats.set_fresh(150);
+  stats.set_waited(20);
+  stats.set_failed(10);
+  set(stats.mutable_evicted(), 7, 700);
+  set(stats.mutable_purged(), 8, 1536);
+  return stats;
+}
+
+wire::Client some_client() {
+  wire::Client client;
+  client.set_id(12);
+  client.set_name("glmark2");
+  client.set_uid(1000);
+  client.set_pid(4711);
+  set(client.mutable_leased(), 3, 3 << 20);
+  return client;
+}
+
+TEST(ReportTest, TheJsonIsWhatProgramsRelyOn) {
+  EXPECT_EQ(stats_json(some_stats(), {some_client()}).dump(),
+            R"({"version":"1.2.3",)"
+            R"("device":{"backend":"panfrost","driver":"panfrost 1.2.0","node":"/dev/dri/renderD128"},)"
+            R"("bo":{"leased":{"count":1,"bytes":4096},"draining":{"count":2,"bytes":8192},)"
+            R"("held":{"count":3,"bytes":12288},"ready":{"count":4000,"bytes":1073741824}},)"
+            R"("alloc":{"requests":1000,"cached":800,"fresh":150,"waited":20,"failed":10},)"
+            R"("evicted":{"count":7,"bytes":700},"purged":{"count":8,"bytes":1536},)"
+            R"("clients":[{"id":12,"name":"glmark2","uid":1000,"pid":4711,"leased":{"count":3,"bytes":3145728}}]})");
+}
+
+TEST(ReportTest, AnEmptyDaemonHasTheSameJsonMembers) {
+  const auto json = stats_json({}, {});
+  EXPECT_EQ(json["bo"]["held"].dump(), R"({"count":0,"bytes":0})");
+  EXPECT_EQ(json["clients"].dump(), "[]");
+  EXPECT_EQ(json.size(), 7u);
+}
+
+TEST(ReportTest, JsonKeepsTheLargestNumbers) {
+  wire::Stats stats;
+  stats.set_requests(std::numeric_limits<uint64_t>::max());
+  EXPECT_EQ(stats_json(stats, {})["alloc"]["requests"].dump(), "18446744073709551615");
+}
+
+TEST(ReportTest, JsonIsPrintedInAscii) {
+  EXPECT_EQ(json_text({{"name", "\x1b[2J\u009b\x7fü"}}), "{\n  \"name\": \"\\u001b[2J\\u009b\\u007f\\u00fc\"\n}\n");
+}
+
+TEST(ReportTest, StatsAreAlignedTables) {
+  EXPECT_EQ(stats_text(some_stats(), 1),
+            "panbod 1.2.3, panfrost: panfrost 1.2.0 at /dev/dri/renderD128\n"
+            "1 client connected\n"
+            "\n"
+            "BOs                count        size\n"
+            "leased                 1     4.0 KiB\n"
+            "draining               2     8.0 KiB\n"
+            "held                   3    12.0 KiB\n"
+            "ready              4,000     1.0 GiB\n"
+            "\n"
+            "Asked for          count       share\n"
+            "cached               800      80.0 %\n"
+            "fresh                150      15.0 %\n"
+            "waited                20       2.0 %\n"
+            "failed                10       1.0 %\n"
+            "waiting               20       2.0 %\n"
+            "all                1,000     100.0 %\n"
+            "\n"
+            "Given back         count        size\n"
+            "evicted                7       700 B\n"
+            "purged                 8     1.5 KiB\n");
+}
+
+TEST(ReportTest, ClientsAreATable) {
+  wire::Client other = some_client();
+  other.set_id(3);
+  other.set_name("evil\x1b[2J");
+  EXPECT_EQ(clients_text({some_client(), other}),
+            "ID   UID   PID  BOs     size  name\n"
+            "12  1000  4711    3  3.0 MiB  glmark2\n"
+            " 3  1000  4711    3  3.0 MiB  evil\\x1b[2J\n");
+  EXPECT_EQ(clients_text({}), "No clients are connected.\n");
+}
+
+TEST(ReportTest, LinesFit80Columns) {
+  wire::Client client = some_client();
+  client.set_id(1'000'000);
+  client.set_uid(std::numeric_limits<uint32_t>::max());
+  client.set_pid(4194304);
+  client.set_name(std::string(64, '\x01'));
+  set(client.mutable_leased(), 16384, uint64_t{1023} << 30);
+  std::istringstream lines(clients_text({client}));
+  // The ellipsis is one column of three bytes.
+  for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 82u) << line;
+}
+
+TEST(ReportTest, AmountsAreASentencesPart) {
+  wire::Amount amount;
+  set(&amount, 1, 4096);
+  EXPECT_EQ(amount_text(amount), "1 BO, 4.0 KiB");
+  set(&amount, 1200, 5 << 20);
+  EXPECT_EQ(amount_text(amount), "1,200 BOs, 5.0 MiB");
+}
+
+}  // namespace
+}  // namespace panbo::cli

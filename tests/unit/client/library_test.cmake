@@ -1,0 +1,30 @@
+# What libpanbo shows to the program that it is loaded into, and what it wants from it.
+#   cmake -DLIBRARY=libpanbo.so -DHEADER=panbo.h -DNM=nm -DREADELF=readelf -P library_test.cmake
+execute_process(COMMAND ${NM} -D --defined-only --format=posix ${LIBRARY} OUTPUT_VARIABLE symbols
+  COMMAND_ERROR_IS_FATAL ANY)
+string(REGEX MATCHALL "[^\n]+" symbols "${symbols}")
+list(TRANSFORM symbols REPLACE "^([^ ]+) ([^ ]+).*" "\\1 \\2")
+file(READ ${HEADER} header)
+string(REGEX MATCHALL "panbo_[a-z_]+\\(" declared "${header}")
+list(TRANSFORM declared REPLACE "\\(" " T")
+# Comments name functions, too.
+list(REMOVE_DUPLICATES declared)
+list(SORT declared)
+list(SORT symbols)
+if(NOT symbols STREQUAL declared)
+  message(SEND_ERROR "panbo.h declares\n  ${declared}\nand the library exports\n  ${symbols}")
+endif()
+
+execute_process(COMMAND ${READELF} --dynamic --wide ${LIBRARY} OUTPUT_VARIABLE dynamic COMMAND_ERROR_IS_FATAL ANY)
+if(NOT dynamic MATCHES "SONAME[^\n]*\\[libpanbo\\.so\\.0\\]")
+  message(SEND_ERROR "the soname is not libpanbo.so.0:\n${dynamic}")
+endif()
+string(REGEX MATCHALL "NEEDED[^\n]*\\[[^]\n]*\\]" needed "${dynamic}")
+if(NOT needed)
+  message(SEND_ERROR "no NEEDED in:\n${dynamic}")
+endif()
+foreach(entry IN LISTS needed)
+  if(NOT entry MATCHES "\\[(libc|libm|libstdc\\+\\+|libgcc_s|ld-linux-[a-z0-9-]+)\\.so\\.[0-9]+\\]")
+    message(SEND_ERROR "needed, but neither libc nor of the compiler: ${entry}")
+  endif()
+endforeach()
