@@ -23,7 +23,8 @@ Service::Service(Device& device, DeviceWorker* worker, const MemoryGauge& memory
       options_(std::move(options)),
       pool_(device, worker, memory, options_.pool),
       allocator_(device, worker, memory, pool_, options_.allocator),
-      requests_(allocator_, pool_, *this) {
+      requests_(allocator_, pool_, *this),
+      board_(std::make_shared<Account>("the board", options_.board_quota, nullptr)) {
 }
 
 ClientId Service::connect(const Peer& peer, ClientPort& port) {
@@ -52,7 +53,7 @@ std::shared_ptr<Account> Service::account(ClientId client) const {
 std::shared_ptr<Account> Service::user_account(uint32_t uid) {
   auto account = users_[uid].lock();
   if (account == nullptr) {
-    account = std::make_shared<Account>("uid " + std::to_string(uid), options_.user_quota, nullptr);
+    account = std::make_shared<Account>("uid " + std::to_string(uid), options_.user_quota, board_);
     users_[uid] = account;
   }
   return account;

@@ -37,9 +37,10 @@ struct Shortage {
 struct ServiceOptions {
   BoPoolOptions pool;
   AllocatorOptions allocator;
-  /// What one client, and all clients of one user, may have at a time.
+  /// What one client, all clients of one user, and all clients together may have at a time.
   Cost client_quota{.bytes = UINT64_MAX, .bos = UINT64_MAX, .requests = 64, .fds = 128};
   Cost user_quota{.bytes = UINT64_MAX, .bos = UINT64_MAX, .requests = 256, .fds = 1024};
+  Cost board_quota = kNoLimit;
   /// Called for every request that fails for want of memory. May be empty.
   std::function<void(const Shortage&)> on_shortage;
 };
@@ -94,6 +95,7 @@ class Service : private AllocListener {
   Allocator allocator_;
   AllocRequests requests_;
   std::unordered_map<ClientId, Session> sessions_;
+  const std::shared_ptr<Account> board_;
   /// By uid. An account lives as long as something is charged to it.
   std::unordered_map<uint32_t, std::weak_ptr<Account>> users_;
   uint64_t next_client_ = 1;

@@ -1,0 +1,146 @@
+// One table says what there is: the key, and how its value is read. A key that is not in it is an error, since it is
+// most likely a misspelt one, and the limit that it was to set would not hold.
+
+#include "daemon/app/config_file.h"
+
+#include <fmt/format.h>
+
+#include <toml++/toml.h>
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <map>
+
+namespace panbo {
+namespace {
+
+/// What is wrong with a value.
+struct BadValue {
+  std::string why;
+};
+
+std::string text_of(const toml::node& node) {
+  const auto text = node.value_exact<std::string>();
+  if (!text || text->empty()) throw BadValue{"must be a text in quotes"};
+  return *text;
+}
+
+uint64_t count_of(const toml::node& node) {
+  const auto number = node.value_exact<int64_t>();
+  if (!number || *number <= 0) throw BadValue{"must be a whole number, at least 1"};
+  return static_cast<uint64_t>(*number);
+}
+
+/// A number of bytes, or a text such as "256MiB".
+uint64_t size_of(const toml::node& node) {
+  if (node.is_integer()) return count_of(node);
+  std::string text = node.value_exact<std::string>().value_or("");
+  const BadValue bad{"must be a size above 0: a number of bytes, or a text such as \"256MiB\""};
+  if (text.empty() || text.front() == '-' || !CLI::AsSizeValue(false)(text).empty()) throw bad;
+  const uint64_t bytes = std::strtoull(text.c_str(), nullptr, 10);
+  if (bytes == 0) throw bad;
+  return bytes;
+}
+
+/// A text such as "10s" or "250ms".
+Duration duration_of(const toml::node& node) {
+  static const std::map<std::string, double> units = {{"ms", 1e6}, {"s", 1e9}, {"min", 60e9}};
+  std::string text = node.value_exact<std::string>().value_or("");
+  const BadValue bad{"must be a time above 0 and up to 24 hours, such as \"10s\" or \"250ms\""};
+  if (text.empty() || !CLI::AsNumberWithUnit(units, CLI::AsNumberWithUnit::UNIT_REQUIRED)(text).empty()) throw bad;
+  const double ns = std::strtod(text.c_str(), nullptr);
+  if (!(ns >= 1) || ns > 24 * 3600e9) throw bad;
+  return Duration(static_cast<int64_t>(ns));
+}
+
+double share_of(const toml::node& node) {
+  const auto share = node.value<double>();
+  if (!share || !(*share >= 0) || *share > 1) throw BadValue{"must be a number from 0 to 1"};
+  return *share;
+}
+
+bool flag_of(const toml::node& node) {
+  const auto flag = node.value_exact<bool>();
+  if (!flag) throw BadValue{"must be true or false"};
+  return *flag;
+}
+
+std::string log_level_of(const toml::node& node) {
+  const std::string level = text_of(node);
+  if (std::find(kLogLevels.begin(), kLogLevels.end(), level) == kLogLevels.end()) {
+    throw BadValue{fmt::format("must be one of {}", fmt::join(kLogLevels, ", "))};
+  }
+  return level;
+}
+
+struct Key {
+  std::string_view name;
+  void (*set)(Settings& settings, const toml::node& value);
+};
+
+constexpr Key kKeys[] = {
+    {"device", [](Settings& s, const toml::node& v) { s.device = text_of(v); }},
+    {"socket", [](Settings& s, const toml::node& v) { s.socket = text_of(v); }},
+    {"admin_socket", [](Settings& s, const toml::node& v) { s.admin_socket = text_of(v); }},
+    {"log_level", [](Settings& s, const toml::node& v) { s.log_level = log_level_of(v); }},
+    {"cache.max", [](Settings& s, const toml::node& v) { s.cache.max = size_of(v); }},
+    {"cache.decay", [](Settings& s, const toml::node& v) { s.cache.decay = duration_of(v); }},
+    {"cache.headroom", [](Settings& s, const toml::node& v) { s.cache.headroom = share_of(v); }},
+    {"total.max", [](Settings& s, const toml::node& v) { s.total.max = size_of(v); }},
+    {"pressure.enabled", [](Settings& s, const toml::node& v) { s.pressure.enabled = flag_of(v); }},
+    {"client.bytes", [](Settings& s, const toml::node& v) { s.client.bytes = size_of(v); }},
+    {"client.bos", [](Settings& s, const toml::node& v) { s.client.bos = count_of(v); }},
+    {"client.requests", [](Settings& s, const toml::node& v) { s.client.requests = count_of(v); }},
+    {"client.fds", [](Settings& s, const toml::node& v) { s.client.fds = count_of(v); }},
+    {"user.bytes", [](Settings& s, const toml::node& v) { s.user.bytes = size_of(v); }},
+    {"user.bos", [](Settings& s, const toml::node& v) { s.user.bos = count_of(v); }},
+    {"user.requests", [](Settings& s, const toml::node& v) { s.user.requests = count_of(v); }},
+    {"user.fds", [](Settings& s, const toml::node& v) { s.user.fds = count_of(v); }},
+    {"connections.per_user", [](Settings& s, const toml::node& v) { s.connections.per_user = count_of(v); }},
+};
+
+bool is_table(const std::string& name) {
+  return std::any_of(std::begin(kKeys), std::end(kKeys),
+                     [prefix = name + "."](const Key& key) { return key.name.starts_with(prefix); });
+}
+
+[[noreturn]] void fail(const std::string& file, const toml::source_region& where, const std::string& what) {
+  throw SettingsError(fmt::format("{}:{}: {}", file, where.begin.line, what));
+}
+
+void read_table(const toml::table& table, const std::string& prefix, const std::string& file, Settings& settings) {
+  for (const auto& [key, value] : table) {
+    const std::string name = prefix + std::string(key.str());
+    if (value.is_table() && is_table(name)) {
+      read_table(*value.as_table(), name + ".", file, settings);
+      continue;
+    }
+    const auto* found =
+        std::find_if(std::begin(kKeys), std::end(kKeys), [&name](const Key& known) { return known.name == name; });
+    if (found == std::end(kKeys)) fail(file, key.source(), fmt::format("unknown key {}", name));
+    try {
+      found->set(settings, value);
+    } catch (const BadValue& bad) {
+      fail(file, value.source(), fmt::format("{} {}", name, bad.why));
+    }
+  }
+}
+
+}  // namespace
+
+void read_config_file(const std::string& path, Settings& settings) {
+  try {
+    read_table(toml::parse_file(path), "", path, settings);
+  } catch (const toml::parse_error& error) {
+    fail(path, error.source(), std::string(error.description()));
+  }
+}
+
+void read_config(std::string_view text, const std::string& name, Settings& settings) {
+  try {
+    read_table(toml::parse(text), "", name, settings);
+  } catch (const toml::parse_error& error) {
+    fail(name, error.source(), std::string(error.description()));
+  }
+}
+
+}  // namespace panbo

@@ -1,0 +1,118 @@
+// One thread turns the event loop; the device worker is the only other one. After each event the timer is set to the
+// service's next deadline, if that is earlier than what it is set to: a deadline that moves away costs nothing, the
+// timer then goes off once in vain.
+
+#include "daemon/app/daemon.h"
+
+#include <spdlog/spdlog.h>
+#include <sys/resource.h>
+
+#include <csignal>
+
+namespace panbo {
+namespace {
+
+OpenedBackend open_device(const std::string& name) {
+  std::string why;
+  auto opened = open_backend(name, why);
+  if (!opened) throw SettingsError(why);
+  return *std::move(opened);
+}
+
+/// Every client, and every BO in motion, needs an fd. Returns how many there may be.
+uint64_t raise_fd_limit() {
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+  return limit.rlim_cur;
+}
+
+}  // namespace
+
+Daemon::Daemon(const Settings& settings)
+    : cgroup_(own_cgroup().value_or("")),
+      memory_({.cgroup = cgroup_}),
+      sockets_(open_listening_sockets(settings.socket, admin_socket_path(settings))),
+      device_(open_device(settings.device)),
+      worker_(*device_.backend),
+      service_(*device_.backend, &worker_, memory_, clock_, service_options(settings)),
+      transport_(io_, service_, *device_.backend, device_.sim, transport_options(settings)),
+      idle_(io_, device_.backend->event_fd(), FdWatch::Wait::wait_read, [this] { return take_idle(); }),
+      created_(io_, worker_.event_fd(), FdWatch::Wait::wait_read, [this] { return take_created(); }),
+      timer_(io_),
+      signals_(io_, SIGTERM, SIGINT),
+      manager_(io_) {
+  if (settings.pressure.enabled) {
+    pressure_.emplace(io_, cgroup_, [this](Pressure pressure) {
+      spdlog::info("memory pressure: {}", pressure == Pressure::kFull ? "full" : "some");
+      service_.on_pressure(pressure);
+    });
+  }
+  transport_.serve_clients(sockets_.clients.take_fd());
+  transport_.serve_administrators(sockets_.administrators.take_fd());
+}
+
+ServiceOptions Daemon::service_options(const Settings& settings) {
+  const Limits limits = resolve_limits(settings, memory_.total());
+  const uint64_t fds = raise_fd_limit();
+  ServiceOptions options;
+  options.pool.cache_max = limits.cache_max;
+  options.pool.headroom_share = settings.cache.headroom;
+  options.pool.decay_time = settings.cache.decay;
+  options.allocator.total_max = limits.total_max;
+  options.client_quota = limits.client;
+  options.user_quota = limits.user;
+  // The kernel allows as many in flight as we may have open; the other half is for clients and BOs in motion.
+  options.board_quota.fds = fds / 2;
+  options.on_shortage = [this](const Shortage& shortage) { shortages_.note(shortage, clock_.now()); };
+  return options;
+}
+
+TransportOptions Daemon::transport_options(const Settings& settings) const {
+  const BackendInfo& info = device_.backend->info();
+  TransportOptions options;
+  options.daemon = {.version = PANBO_VERSION, .backend = info.backend, .driver = info.driver, .node = info.node};
+  options.clients_per_user = settings.connections.per_user;
+  return options;
+}
+
+void Daemon::run() {
+  signals_.async_wait([this](const boost::system::error_code& error, int signal) {
+    if (error) return;
+    spdlog::info("stopping on {}", signal == SIGTERM ? "SIGTERM" : "SIGINT");
+    manager_.stopping();
+    io_.stop();
+  });
+  const BackendInfo& info = device_.backend->info();
+  const std::string status = fmt::format("serving {}{}{}", info.driver, info.node.empty() ? "" : " at ", info.node);
+  spdlog::info("panbod {}: {}", PANBO_VERSION, status);
+  manager_.ready(status);
+  while (io_.run_one() > 0) arm_timer();
+}
+
+bool Daemon::take_idle() {
+  idle_bos_.clear();
+  device_.backend->take_idle(idle_bos_);
+  for (const BoId bo : idle_bos_) service_.on_idle(bo);
+  return true;
+}
+
+bool Daemon::take_created() {
+  for (const CreatedBo& created : worker_.take_created()) service_.on_created(created.id, created.result);
+  return true;
+}
+
+void Daemon::arm_timer() {
+  const auto next = service_.next_deadline();
+  if (!next || (armed_ && *armed_ <= *next)) return;
+  armed_ = next;
+  timer_.expires_at(std::chrono::time_point_cast<std::chrono::steady_clock::duration>(*next));
+  timer_.async_wait([this](const boost::system::error_code& error) {
+    if (error) return;
+    armed_.reset();
+    service_.tick();
+  });
+}
+
+}  // namespace panbo

@@ -1,0 +1,67 @@
+// The whole daemon, put together.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "daemon/app/board_memory.h"
+#include "daemon/app/fd_watch.h"
+#include "daemon/app/listening_socket.h"
+#include "daemon/app/pressure_watch.h"
+#include "daemon/app/service_manager.h"
+#include "daemon/app/settings.h"
+#include "daemon/app/shortage_log.h"
+#include "daemon/device/device_thread.h"
+#include "daemon/device/open_backend.h"
+#include "daemon/service/service.h"
+#include "daemon/transport/transport.h"
+
+namespace panbo {
+
+class SystemClock : public Clock {
+ public:
+  [[nodiscard]] Time now() const override { return std::chrono::steady_clock::now(); }
+};
+
+class Daemon {
+ public:
+  /// Throws SettingsError and std::system_error.
+  explicit Daemon(const Settings& settings);
+
+  /// Serves until SIGTERM or SIGINT.
+  void run();
+
+ private:
+  [[nodiscard]] ServiceOptions service_options(const Settings& settings);
+  [[nodiscard]] TransportOptions transport_options(const Settings& settings) const;
+  bool take_idle();
+  bool take_created();
+  void arm_timer();
+
+  // In order: what is used stands before what uses it.
+  boost::asio::io_context io_{1};
+  SystemClock clock_;
+  const std::string cgroup_;
+  BoardMemory memory_;
+  ShortageLog shortages_;
+  ListeningSockets sockets_;
+  OpenedBackend device_;
+  DeviceThread worker_;
+  Service service_;
+  Transport transport_;
+  FdWatch idle_;
+  FdWatch created_;
+  std::optional<PressureWatch> pressure_;
+  std::vector<BoId> idle_bos_;
+  boost::asio::steady_timer timer_;
+  /// When the timer goes off.
+  std::optional<Time> armed_;
+  boost::asio::signal_set signals_;
+  ServiceManager manager_;
+};
+
+}  // namespace panbo

@@ -1,0 +1,48 @@
+// A socket on which panbod listens: one that systemd passed, or one of our own.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+
+#include "proto/unique_fd.h"
+
+namespace panbo {
+
+class ListeningSocket {
+ public:
+  ListeningSocket() = default;
+  ListeningSocket(ListeningSocket&&) = default;
+  ListeningSocket& operator=(ListeningSocket&&) = default;
+  /// Removes the path, if it is ours.
+  ~ListeningSocket();
+
+  /// Listens at `path`, which gets `mode`. A socket that a dead daemon left there is replaced. Throws SettingsError: a
+  /// daemon is alive there, something else is in the way, or the path cannot be used.
+  static ListeningSocket create(const std::string& path, mode_t mode);
+
+  /// One that somebody else made and will remove.
+  static ListeningSocket adopt(UniqueFd fd);
+
+  [[nodiscard]] bool valid() const { return fd_.valid(); }
+  /// Gives the fd away, but not the path.
+  [[nodiscard]] UniqueFd take_fd() { return std::move(fd_); }
+
+ private:
+  ListeningSocket(UniqueFd fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
+
+  UniqueFd fd_;
+  /// Empty: not ours.
+  std::string path_;
+};
+
+struct ListeningSockets {
+  ListeningSocket clients;
+  ListeningSocket administrators;
+};
+
+/// Takes over what systemd passes under the names "panbo" and "admin" (FileDescriptorName=), and creates what it does
+/// not pass. Throws SettingsError.
+[[nodiscard]] ListeningSockets open_listening_sockets(const std::string& client_path, const std::string& admin_path);
+
+}  // namespace panbo

@@ -1,0 +1,24 @@
+// Under systemd the journal adds time, process and priority by itself; a terminal gets them in front of each line.
+
+#include "daemon/app/logging.h"
+
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/sinks/systemd_sink.h>
+#include <spdlog/spdlog.h>
+
+#include <cstdlib>
+
+namespace panbo {
+
+void start_logging(const std::string& level) {
+  if (std::getenv("JOURNAL_STREAM") != nullptr) {
+    spdlog::set_default_logger(spdlog::systemd_logger_st("panbod"));
+    spdlog::set_pattern("%v");
+  } else {
+    spdlog::set_default_logger(spdlog::stderr_color_st("panbod"));
+    spdlog::set_pattern("%H:%M:%S.%e %^%l%$ %v");
+  }
+  spdlog::set_level(spdlog::level::from_str(level));
+}
+
+}  // namespace panbo

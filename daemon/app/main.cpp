@@ -1,0 +1,22 @@
+// panbod's entry: what it was told, the log, the daemon.
+
+#include <spdlog/spdlog.h>
+
+#include "daemon/app/command_line.h"
+#include "daemon/app/daemon.h"
+#include "daemon/app/logging.h"
+
+int main(int argc, char** argv) {
+  using namespace panbo;
+  try {
+    const auto parsed = parse_command_line(argc, argv);
+    if (const auto* exit = std::get_if<ExitNow>(&parsed)) return exit->status;
+    const auto& settings = std::get<Settings>(parsed);
+    start_logging(settings.log_level);
+    Daemon(settings).run();
+    return 0;
+  } catch (const std::exception& error) {
+    spdlog::critical("{}", error.what());
+    return 1;
+  }
+}

@@ -1,0 +1,55 @@
+// A limit that was not set follows from the board's RAM. One that was set is taken at its word or refused: a limit that
+// cannot bind is a mistake in somebody's configuration, and silence would hide it.
+
+#include "daemon/app/settings.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include <fmt/format.h>
+
+namespace panbo {
+namespace {
+
+uint64_t limit(const char* key, const std::optional<uint64_t>& set, uint64_t fallback, const char* above_key,
+               uint64_t above) {
+  if (!set) return std::min(fallback, above);
+  if (*set > above) {
+    throw SettingsError(fmt::format("{} = {} bytes is more than {} ({} bytes): lower it", key, *set, above_key, above));
+  }
+  return *set;
+}
+
+Cost cost_of(const Settings::Quota& quota, uint64_t bytes) {
+  return {.bytes = bytes, .bos = quota.bos, .requests = quota.requests, .fds = quota.fds};
+}
+
+void check_order(const char* what, uint64_t client, uint64_t user) {
+  if (client > user) {
+    throw SettingsError(
+        fmt::format("client.{0} = {1} is more than user.{0} = {2}: lower one or raise the other", what, client, user));
+  }
+}
+
+}  // namespace
+
+Limits resolve_limits(const Settings& settings, uint64_t ram) {
+  Limits limits;
+  limits.total_max = limit("total.max", settings.total.max, ram / 4 * 3, "the board's memory", ram);
+  limits.cache_max = limit("cache.max", settings.cache.max, ram / 4, "total.max", limits.total_max);
+  const uint64_t user = limit("user.bytes", settings.user.bytes, limits.total_max, "total.max", limits.total_max);
+  const uint64_t client = limit("client.bytes", settings.client.bytes, user, "user.bytes", user);
+  check_order("bos", settings.client.bos, settings.user.bos);
+  check_order("requests", settings.client.requests, settings.user.requests);
+  check_order("fds", settings.client.fds, settings.user.fds);
+  limits.user = cost_of(settings.user, user);
+  limits.client = cost_of(settings.client, client);
+  return limits;
+}
+
+std::string admin_socket_path(const Settings& settings) {
+  if (settings.admin_socket) return *settings.admin_socket;
+  return std::filesystem::path(settings.socket).replace_filename("admin.sock");
+}
+
+}  // namespace panbo

@@ -1,0 +1,56 @@
+// Who may connect to the admin socket at all is decided by its mode and group; here everybody may do everything.
+
+#include "daemon/transport/admin_connection.h"
+
+#include <spdlog/spdlog.h>
+
+#include <utility>
+
+#include "daemon/transport/decode.h"
+#include "daemon/transport/simulate.h"
+
+namespace panbo {
+
+AdminConnection::AdminConnection(const AdminContext& context, UniqueFd socket,
+                                 std::function<void(AdminConnection&)> on_end)
+    : Connection(context.io, std::move(socket), context.limits),
+      service_(context.service),
+      sim_(context.sim),
+      daemon_(context.daemon),
+      on_end_(std::move(on_end)) {
+}
+
+void AdminConnection::on_packet(std::span<const std::byte> packet) {
+  const auto incoming = decode_admin(packet);
+  const RequestId request = incoming.request;
+  if (const auto* refusal = std::get_if<Refusal>(&incoming.content)) {
+    spdlog::warn("an administrator was refused a request: {}", refusal->failure.message);
+    output_.push_back(encode(request, refusal->failure));
+    if (refusal->ends_connection) {
+      end_when_sent();
+      return;
+    }
+  } else {
+    const auto& message = std::get<AdminMessage>(incoming.content);
+    if (const auto* simulation = std::get_if<wire::Simulate>(&message)) {
+      const auto failure = simulate(sim_, *simulation);
+      output_.push_back(failure ? encode(request, *failure) : encode_simulated(request));
+    } else {
+      const AdminReply reply = service_.handle_admin(std::get<AdminRequest>(message));
+      for (std::string& packet_out : encode(request, daemon_, reply)) output_.push_back(std::move(packet_out));
+    }
+  }
+  flush();
+}
+
+void AdminConnection::on_violation(const char* what) {
+  spdlog::warn("an administrator {}: disconnected", what);
+}
+
+Result<void> AdminConnection::send_front() {
+  const auto sent = send_packet(socket(), std::as_bytes(std::span(output_.front())), {}, MSG_DONTWAIT);
+  if (sent) output_.pop_front();
+  return sent;
+}
+
+}  // namespace panbo

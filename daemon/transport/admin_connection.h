@@ -1,0 +1,45 @@
+// One administrator, that is one panboctl: asks, and is answered.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <string>
+
+#include "daemon/device/sim_control.h"
+#include "daemon/service/service.h"
+#include "daemon/transport/connection.h"
+#include "daemon/transport/encode.h"
+
+namespace panbo {
+
+/// What all admin connections share. What it refers to must outlive them, but for their destruction.
+struct AdminContext {
+  boost::asio::io_context& io;
+  Service& service;
+  /// Null unless the device is the simulated one.
+  SimControl* sim;
+  const DaemonInfo& daemon;
+  const ConnectionLimits& limits;
+};
+
+class AdminConnection : public Connection {
+ public:
+  /// `on_end` is called once, from the event loop. Throws as Connection does.
+  AdminConnection(const AdminContext& context, UniqueFd socket, std::function<void(AdminConnection&)> on_end);
+
+ private:
+  void on_packet(std::span<const std::byte> packet) override;
+  void on_violation(const char* what) override;
+  void on_end() override { on_end_(*this); }
+  [[nodiscard]] bool has_output() const override { return !output_.empty(); }
+  Result<void> send_front() override;
+  void give_up(Errno) override { end(); }
+
+  Service& service_;
+  SimControl* const sim_;
+  const DaemonInfo& daemon_;
+  const std::function<void(AdminConnection&)> on_end_;
+  std::deque<std::string> output_;
+};
+
+}  // namespace panbo

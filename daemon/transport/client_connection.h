@@ -1,0 +1,73 @@
+// One client of the daemon: its socket on one side, its session on the other.
+#pragma once
+
+#include <bitset>
+#include <deque>
+#include <functional>
+#include <string>
+
+#include "daemon/device/backend.h"
+#include "daemon/service/service.h"
+#include "daemon/transport/connection.h"
+#include "daemon/transport/decode.h"
+#include "daemon/transport/encode.h"
+#include "daemon/transport/fds_in_flight.h"
+
+namespace panbo {
+
+/// What all client connections share. What it refers to must outlive them, but for their destruction.
+struct ClientContext {
+  boost::asio::io_context& io;
+  Service& service;
+  Backend& backend;
+  std::shared_ptr<FdsInFlightRegistry> fds_in_flight;
+  const DaemonInfo& daemon;
+  const ConnectionLimits& limits;
+};
+
+class ClientConnection : public Connection, private ClientPort {
+ public:
+  /// `on_end` is called once, from the event loop, when the session has ended. Throws as Connection does.
+  ClientConnection(const ClientContext& context, UniqueFd socket, const Peer& peer,
+                   std::function<void(ClientConnection&)> on_end);
+  ~ClientConnection() override;
+
+  void start() override;
+  [[nodiscard]] const Peer& peer() const { return peer_; }
+
+ private:
+  struct Output {
+    RequestId request;
+    ClientReply reply;
+  };
+
+  void on_packet(std::span<const std::byte> packet) override;
+  void on_violation(const char* what) override;
+  void on_end() override;
+  [[nodiscard]] bool has_output() const override { return !output_.empty(); }
+  Result<void> send_front() override;
+  void give_up(Errno why) override;
+
+  void reply(RequestId request, ClientReply reply) override;
+  void close() override { end_when_sent(); }
+
+  Result<void> send(RequestId request, const GrantedReply& granted);
+  Result<void> send(const std::string& packet);
+  void note(const ClientReply& reply);
+  [[nodiscard]] std::string who() const;
+
+  Service& service_;
+  Backend& backend_;
+  const DaemonInfo& daemon_;
+  const Peer peer_;
+  const std::function<void(ClientConnection&)> on_end_;
+  const ClientId id_;
+  FdsInFlight fds_in_flight_;
+  boost::asio::steady_timer hello_timer_;
+  std::string name_;
+  std::deque<Output> output_;
+  /// The kinds of failure that were logged.
+  std::bitset<16> logged_;
+};
+
+}  // namespace panbo

@@ -1,0 +1,162 @@
+// Plain translation, one function a message.
+
+#include "daemon/transport/encode.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "panbo.pb.h"
+
+namespace panbo {
+namespace {
+
+/// Clients of one Clients packet: well under kMaxPacketBytes, however long their names are.
+constexpr size_t kClientsPerPacket = 100;
+
+wire::Envelope answer(RequestId request) {
+  wire::Envelope envelope;
+  envelope.set_request_id(request.value);
+  return envelope;
+}
+
+wire::Origin to_wire(Origin origin) {
+  switch (origin) {
+    case Origin::kFresh:
+      return wire::ORIGIN_FRESH;
+    case Origin::kCached:
+      return wire::ORIGIN_CACHED;
+    case Origin::kWaited:
+      return wire::ORIGIN_WAITED;
+  }
+  std::abort();
+}
+
+wire::FailureCode to_wire(FailureKind kind) {
+  switch (kind) {
+    case FailureKind::kInvalidArgument:
+      return wire::FAILURE_INVALID_ARGUMENT;
+    case FailureKind::kTimedOut:
+      return wire::FAILURE_TIMED_OUT;
+    case FailureKind::kOutOfMemory:
+      return wire::FAILURE_OUT_OF_MEMORY;
+    case FailureKind::kOverQuota:
+      return wire::FAILURE_OVER_QUOTA;
+    case FailureKind::kNotPermitted:
+      return wire::FAILURE_NOT_PERMITTED;
+    case FailureKind::kUnknownLease:
+      return wire::FAILURE_UNKNOWN_LEASE;
+    case FailureKind::kProtocol:
+      return wire::FAILURE_PROTOCOL;
+    case FailureKind::kNotSupported:
+      return wire::FAILURE_NOT_SUPPORTED;
+    case FailureKind::kVersion:
+      return wire::FAILURE_VERSION;
+    case FailureKind::kDevice:
+      return wire::FAILURE_DEVICE;
+  }
+  std::abort();
+}
+
+void to_wire(const Amount& amount, wire::Amount* out) {
+  out->set_count(amount.count);
+  out->set_bytes(amount.bytes);
+}
+
+std::string encode_stats(RequestId request, const DaemonInfo& daemon, const Stats& stats) {
+  wire::Envelope envelope = answer(request);
+  wire::Stats& out = *envelope.mutable_stats();
+  out.set_daemon_version(daemon.version);
+  out.set_backend(daemon.backend);
+  out.set_driver(daemon.driver);
+  out.set_node(daemon.node);
+  to_wire(stats.leased, out.mutable_leased());
+  to_wire(stats.draining, out.mutable_draining());
+  to_wire(stats.held, out.mutable_held());
+  to_wire(stats.ready, out.mutable_ready());
+  out.set_requests(stats.requests);
+  out.set_cached(stats.cached);
+  out.set_fresh(stats.fresh);
+  out.set_waited(stats.waited);
+  out.set_failed(stats.failed);
+  to_wire(stats.evicted, out.mutable_evicted());
+  to_wire(stats.purged, out.mutable_purged());
+  return envelope.SerializeAsString();
+}
+
+std::vector<std::string> encode_clients(RequestId request, const std::vector<ClientRow>& clients) {
+  std::vector<std::string> packets;
+  size_t next = 0;
+  do {
+    wire::Envelope envelope = answer(request);
+    wire::Clients& out = *envelope.mutable_clients();
+    for (const size_t end = std::min(next + kClientsPerPacket, clients.size()); next < end; ++next) {
+      const ClientRow& row = clients[next];
+      wire::Client& client = *out.add_clients();
+      client.set_id(row.id.value);
+      client.set_name(row.name);
+      client.set_uid(row.peer.uid);
+      client.set_pid(row.peer.pid);
+      to_wire(row.leased, client.mutable_leased());
+    }
+    out.set_more(next < clients.size());
+    packets.push_back(envelope.SerializeAsString());
+  } while (next < clients.size());
+  return packets;
+}
+
+}  // namespace
+
+std::string encode(RequestId request, const DaemonInfo& daemon, const WelcomeReply& welcome) {
+  wire::Envelope envelope = answer(request);
+  wire::Welcome& out = *envelope.mutable_welcome();
+  out.set_protocol_version(welcome.protocol_version);
+  out.set_daemon_version(daemon.version);
+  out.set_client_id(welcome.client.value);
+  out.set_max_bo_size(welcome.max_bo_size);
+  return envelope.SerializeAsString();
+}
+
+std::string encode(RequestId request, const GrantedReply& granted, std::span<const uint64_t> inodes) {
+  wire::Envelope envelope = answer(request);
+  wire::Granted& out = *envelope.mutable_granted();
+  for (size_t i = 0; i < granted.grants.size(); ++i) {
+    const Grant& grant = granted.grants[i];
+    wire::Grant& to = *out.add_grants();
+    to.set_lease_id(grant.lease.value);
+    to.set_size(grant.bo.size);
+    to.set_inode(inodes[i]);
+    to.set_origin(to_wire(grant.origin));
+  }
+  return envelope.SerializeAsString();
+}
+
+std::string encode(RequestId request, const FailureReply& failure) {
+  wire::Envelope envelope = answer(request);
+  envelope.mutable_failure()->set_code(to_wire(failure.kind));
+  envelope.mutable_failure()->set_message(failure.message);
+  return envelope.SerializeAsString();
+}
+
+std::string encode(RequestId request, const PressureEvent& event) {
+  wire::Envelope envelope = answer(request);
+  envelope.mutable_pressure_event()->set_level(event.pressure == Pressure::kFull ? wire::PRESSURE_LEVEL_FULL
+                                                                                 : wire::PRESSURE_LEVEL_SOME);
+  return envelope.SerializeAsString();
+}
+
+std::vector<std::string> encode(RequestId request, const DaemonInfo& daemon, const AdminReply& reply) {
+  if (const auto* stats = std::get_if<Stats>(&reply)) return {encode_stats(request, daemon, *stats)};
+  if (const auto* clients = std::get_if<ClientsReply>(&reply)) return encode_clients(request, clients->clients);
+  if (const auto* failure = std::get_if<FailureReply>(&reply)) return {encode(request, *failure)};
+  wire::Envelope envelope = answer(request);
+  to_wire(std::get<EvictedReply>(reply).evicted, envelope.mutable_evicted()->mutable_evicted());
+  return {envelope.SerializeAsString()};
+}
+
+std::string encode_simulated(RequestId request) {
+  wire::Envelope envelope = answer(request);
+  envelope.mutable_simulated();
+  return envelope.SerializeAsString();
+}
+
+}  // namespace panbo

@@ -1,0 +1,71 @@
+// When the fd table is full accept fails while the socket stays readable: a daemon that goes on trying spins, and one
+// that gives up never comes back. So it is left alone for a moment; those who connect wait in the backlog meanwhile.
+//
+// One connection a turn of the event loop, so that a flood of them does not keep the clients waiting.
+
+#include "daemon/transport/listener.h"
+
+#include <spdlog/spdlog.h>
+#include <sys/socket.h>
+
+#include <utility>
+
+#include "daemon/transport/credentials.h"
+
+namespace panbo {
+namespace {
+
+constexpr auto kPause = std::chrono::milliseconds(100);
+
+}  // namespace
+
+Listener::Listener(boost::asio::io_context& io, UniqueFd socket, std::function<void(UniqueFd, const Peer&)> on_accept)
+    : socket_(io), pause_(io), on_accept_(std::move(on_accept)) {
+  socket_.assign(socket.get());
+  static_cast<void>(socket.release());
+  wait();
+}
+
+void Listener::wait() {
+  socket_.async_wait(boost::asio::posix::stream_descriptor::wait_read, [this](const boost::system::error_code& error) {
+    if (!error) accept();
+  });
+}
+
+void Listener::accept() {
+  UniqueFd connection(::accept4(socket_.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  if (!connection.valid()) {
+    const Errno error = Errno::last();
+    switch (error.value) {
+      case EMFILE:
+      case ENFILE:
+      case ENOBUFS:
+      case ENOMEM:
+        pause(error);
+        return;
+      default:
+        // EAGAIN, ECONNABORTED, EINTR: it is gone already, or was somebody else's.
+        wait();
+        return;
+    }
+  }
+  if (paused_) spdlog::info("connections are accepted again");
+  paused_ = false;
+  if (const auto peer = peer_of(connection.get())) {
+    on_accept_(std::move(connection), *peer);
+  } else {
+    spdlog::warn("a connection was refused, since the kernel does not tell whose it is: {}", peer.error().message());
+  }
+  wait();
+}
+
+void Listener::pause(Errno why) {
+  if (!paused_) spdlog::error("no connections are accepted for now: {}", why.message());
+  paused_ = true;
+  pause_.expires_after(kPause);
+  pause_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) accept();
+  });
+}
+
+}  // namespace panbo

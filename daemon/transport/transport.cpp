@@ -1,0 +1,77 @@
+// A user who connects more often than allowed is turned away at the door: the connection is closed unread, which costs
+// that user's other clients nothing, and other users nothing either.
+
+#include "daemon/transport/transport.h"
+
+#include <spdlog/spdlog.h>
+
+#include <utility>
+
+namespace panbo {
+
+Transport::Transport(boost::asio::io_context& io, Service& service, Backend& backend, SimControl* sim,
+                     TransportOptions options)
+    : io_(io),
+      options_(std::move(options)),
+      client_context_{.io = io_,
+                      .service = service,
+                      .backend = backend,
+                      .fds_in_flight = std::make_shared<FdsInFlightRegistry>(options_.connection.stall_limit / 2),
+                      .daemon = options_.daemon,
+                      .limits = options_.connection},
+      admin_context_{
+          .io = io_, .service = service, .sim = sim, .daemon = options_.daemon, .limits = options_.connection} {
+}
+
+void Transport::serve_clients(UniqueFd socket) {
+  client_listener_.emplace(io_, std::move(socket), [this](UniqueFd connection, const Peer& peer) {
+    accept_client(std::move(connection), peer);
+  });
+}
+
+void Transport::serve_administrators(UniqueFd socket) {
+  admin_listener_.emplace(io_, std::move(socket),
+                          [this](UniqueFd connection, const Peer&) { accept_administrator(std::move(connection)); });
+}
+
+void Transport::accept_client(UniqueFd socket, const Peer& peer) {
+  User& user = users_[peer.uid];
+  if (user.clients >= options_.clients_per_user) {
+    if (!user.full) spdlog::warn("uid {} has {} clients connected, and may have no more", peer.uid, user.clients);
+    user.full = true;
+    return;
+  }
+  try {
+    auto client = std::make_shared<ClientConnection>(client_context_, std::move(socket), peer,
+                                                     [this](ClientConnection& ended) { end_client(ended); });
+    clients_.emplace(client.get(), client);
+    ++user.clients;
+    client->start();
+  } catch (const boost::system::system_error& error) {
+    spdlog::error("a client cannot be served: {}", error.what());
+  }
+}
+
+void Transport::end_client(ClientConnection& client) {
+  const auto user = users_.find(client.peer().uid);
+  user->second.full = false;
+  if (--user->second.clients == 0) users_.erase(user);
+  clients_.erase(&client);
+}
+
+void Transport::accept_administrator(UniqueFd socket) {
+  if (administrators_.size() >= options_.administrators) {
+    spdlog::warn("{} administrators are connected, and there may be no more", administrators_.size());
+    return;
+  }
+  try {
+    auto administrator = std::make_shared<AdminConnection>(
+        admin_context_, std::move(socket), [this](AdminConnection& ended) { administrators_.erase(&ended); });
+    administrators_.emplace(administrator.get(), administrator);
+    administrator->start();
+  } catch (const boost::system::system_error& error) {
+    spdlog::error("an administrator cannot be served: {}", error.what());
+  }
+}
+
+}  // namespace panbo

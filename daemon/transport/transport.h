@@ -1,0 +1,62 @@
+// The daemon's sockets: the clients' and the administrators', and every connection of them.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "daemon/transport/admin_connection.h"
+#include "daemon/transport/client_connection.h"
+#include "daemon/transport/fds_in_flight.h"
+#include "daemon/transport/listener.h"
+
+namespace panbo {
+
+struct TransportOptions {
+  DaemonInfo daemon;
+  ConnectionLimits connection;
+  /// Clients that one user may have connected at a time.
+  size_t clients_per_user = 256;
+  /// Connections to the admin socket at a time.
+  size_t administrators = 32;
+};
+
+class Transport {
+ public:
+  /// All must outlive the transport. `sim` is null unless the device is the simulated one.
+  Transport(boost::asio::io_context& io, Service& service, Backend& backend, SimControl* sim, TransportOptions options);
+  /// The event loop must not run afterwards.
+  ~Transport() = default;
+  Transport(const Transport&) = delete;
+  Transport& operator=(const Transport&) = delete;
+
+  /// The sockets listen and do not block. Throws boost::system::system_error if one cannot be waited for.
+  void serve_clients(UniqueFd socket);
+  void serve_administrators(UniqueFd socket);
+
+ private:
+  void accept_client(UniqueFd socket, const Peer& peer);
+  void accept_administrator(UniqueFd socket);
+  void end_client(ClientConnection& client);
+
+  /// Connections of one user, as long as there are any.
+  struct User {
+    size_t clients = 0;
+    /// One was turned away since there was room last.
+    bool full = false;
+  };
+
+  boost::asio::io_context& io_;
+  const TransportOptions options_;
+  const ClientContext client_context_;
+  const AdminContext admin_context_;
+  std::unordered_map<uint32_t, User> users_;
+  std::unordered_map<ClientConnection*, std::shared_ptr<ClientConnection>> clients_;
+  std::unordered_map<AdminConnection*, std::shared_ptr<AdminConnection>> administrators_;
+  std::optional<Listener> client_listener_;
+  std::optional<Listener> admin_listener_;
+};
+
+}  // namespace panbo
