@@ -44,6 +44,7 @@ std::optional<std::string> own_cgroup() {
   std::ifstream file("/proc/self/cgroup");
   for (std::string line; std::getline(file, line);) {
     // The unified hierarchy's line is "0::/path".
+    if (line == "0::/") return std::nullopt;
     if (line.starts_with("0::/")) return "/sys/fs/cgroup" + line.substr(3);
   }
   return std::nullopt;

@@ -33,8 +33,8 @@ uint64_t raise_fd_limit() {
 Daemon::Daemon(const Settings& settings)
     : cgroup_(own_cgroup().value_or("")),
       memory_({.cgroup = cgroup_}),
-      sockets_(open_listening_sockets(settings.socket, admin_socket_path(settings))),
       device_(open_device(settings.device)),
+      sockets_(open_listening_sockets(settings.socket, admin_socket_path(settings))),
       worker_(*device_.backend),
       service_(*device_.backend, &worker_, memory_, clock_, service_options(settings)),
       transport_(io_, service_, *device_.backend, device_.sim, transport_options(settings)),
@@ -85,9 +85,9 @@ void Daemon::run() {
     io_.stop();
   });
   const BackendInfo& info = device_.backend->info();
-  const std::string status = fmt::format("serving {}{}{}", info.driver, info.node.empty() ? "" : " at ", info.node);
-  spdlog::info("panbod {}: {}", PANBO_VERSION, status);
-  manager_.ready(status);
+  const std::string device = fmt::format("{}{}{}", info.driver, info.node.empty() ? "" : " at ", info.node);
+  spdlog::info("panbod {} serves {}", PANBO_VERSION, device);
+  manager_.ready("Serving " + device);
   while (io_.run_one() > 0) arm_timer();
 }
 

@@ -48,8 +48,8 @@ class Daemon {
   const std::string cgroup_;
   BoardMemory memory_;
   ShortageLog shortages_;
-  ListeningSockets sockets_;
   OpenedBackend device_;
+  ListeningSockets sockets_;
   DeviceThread worker_;
   Service service_;
   Transport transport_;

@@ -10,7 +10,7 @@
 
 namespace panbo {
 
-void start_logging(const std::string& level) {
+void start_logging() {
   if (std::getenv("JOURNAL_STREAM") != nullptr) {
     spdlog::set_default_logger(spdlog::systemd_logger_st("panbod"));
     spdlog::set_pattern("%v");
@@ -18,6 +18,9 @@ void start_logging(const std::string& level) {
     spdlog::set_default_logger(spdlog::stderr_color_st("panbod"));
     spdlog::set_pattern("%H:%M:%S.%e %^%l%$ %v");
   }
+}
+
+void set_log_level(const std::string& level) {
   spdlog::set_level(spdlog::level::from_str(level));
 }
 

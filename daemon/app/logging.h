@@ -5,7 +5,10 @@
 
 namespace panbo {
 
-/// To the journal if systemd has connected us to it, else to stderr. `level`: a level of spdlog by name.
-void start_logging(const std::string& level);
+/// To the journal if systemd has connected us to it, else to stderr.
+void start_logging();
+
+/// `level` is one of kLogLevels.
+void set_log_level(const std::string& level);
 
 }  // namespace panbo

@@ -8,11 +8,12 @@
 
 int main(int argc, char** argv) {
   using namespace panbo;
+  start_logging();
   try {
     const auto parsed = parse_command_line(argc, argv);
     if (const auto* exit = std::get_if<ExitNow>(&parsed)) return exit->status;
     const auto& settings = std::get<Settings>(parsed);
-    start_logging(settings.log_level);
+    set_log_level(settings.log_level);
     Daemon(settings).run();
     return 0;
   } catch (const std::exception& error) {

@@ -1,0 +1,29 @@
+// One leased BO: what is behind the C handle.
+#pragma once
+
+#include <cstdint>
+#include <list>
+
+#include "proto/unique_fd.h"
+
+namespace panbo {
+
+class Client;
+
+}  // namespace panbo
+
+struct panbo_bo {
+  explicit panbo_bo(panbo::Client& owner) : client(owner) {}
+
+  panbo::Client& client;
+  /// The daemon's name for the lease.
+  uint64_t lease_id = 0;
+  /// In bytes.
+  uint64_t size = 0;
+  /// PANBO_ORIGIN_*.
+  uint32_t origin = 0;
+  /// The dma-buf.
+  panbo::UniqueFd fd;
+  /// Itself, so that it can be moved from list to list without a search.
+  std::list<panbo_bo>::iterator position;
+};

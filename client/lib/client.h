@@ -1,0 +1,63 @@
+// A client: its connection to the daemon and the BOs that came over it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "client/include/panbo.h"
+#include "client/lib/bo_list.h"
+#include "client/lib/codec.h"
+#include "client/lib/connection.h"
+#include "client/lib/fork_guard.h"
+#include "proto/result.h"
+
+namespace panbo {
+
+/// Thread-safe, except for connect() and destruction. Errors are those that panbo.h names. May throw std::bad_alloc.
+class Client {
+ public:
+  /// Connects to the socket at `path` and introduces itself.
+  static Result<std::unique_ptr<panbo_client>> connect(const char* path, std::string_view name);
+
+  Client(ForkGuard guard, UniqueFd socket) : guard_(std::move(guard)), connection_(std::move(socket)) {}
+  /// Gives every lease back. In a forked child it only closes the child's fds.
+  ~Client();
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  /// False in a forked child. Everything but what is said to work there is then forbidden.
+  [[nodiscard]] bool is_ours() const { return guard_.in_maker(); }
+
+  /// Borrowed. Works in a forked child.
+  [[nodiscard]] int fd() const { return connection_.fd(); }
+  Result<int> dispatch(Deadline deadline) { return connection_.dispatch(deadline); }
+  [[nodiscard]] panbo_stats stats() const { return bos_.stats(); }
+
+  /// From 1 to limits::kMaxBatch items, whose BOs are written to `out` in their order: all or none.
+  Result<void> alloc(std::span<const codec::AllocItem> items, uint64_t timeout_ns, panbo_bo** out);
+
+  /// `bo` is this client's, and is dead afterwards.
+  Result<void> release(panbo_bo& bo);
+
+  /// Whether a forked child may destroy it: see Connection::at_rest().
+  [[nodiscard]] bool at_rest() { return connection_.at_rest() && bos_.at_rest(); }
+
+ private:
+  Result<void> greet(std::string_view name);
+  Result<void> borrow_from_daemon(std::span<const codec::AllocItem> items, uint64_t timeout_ns,
+                                  std::list<panbo_bo>& bos);
+  void give_back(std::span<const codec::Grant> grants);
+  Errno broken();
+
+  const ForkGuard guard_;
+  Connection connection_;
+  BoList bos_;
+};
+
+}  // namespace panbo
+
+struct panbo_client final : panbo::Client {
+  using Client::Client;
+};

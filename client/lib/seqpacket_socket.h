@@ -1,0 +1,13 @@
+// Connecting to one of the daemon's sockets.
+#pragma once
+
+#include "proto/result.h"
+#include "proto/unique_fd.h"
+
+namespace panbo {
+
+/// A connected SOCK_SEQPACKET socket, CLOEXEC and blocking. Restarts on EINTR. Errors: ENAMETOOLONG the path does not
+/// fit a socket's address; those of socket(2) and connect(2), ENOENT, ECONNREFUSED and EACCES among them.
+Result<UniqueFd> connect_seqpacket(const char* path);
+
+}  // namespace panbo
