@@ -60,7 +60,7 @@ def run_programs(options):
         log.parent.mkdir(exist_ok=True)
         report = f"{folder}/report"
         command += ["-serial", f"file:{log}", "-device", "virtio-serial-pci"]
-        command += ["-chardev", "stdio,id=output,signal=off", "-device", "virtserialport,nr=1,chardev=output"]
+        command += ["-chardev", "file,id=output,path=/dev/stdout", "-device", "virtserialport,nr=1,chardev=output"]
         command += ["-chardev", f"file,id=report,path={report}", "-device", "virtserialport,nr=2,chardev=report"]
         say(f"booting the {mode} board with kernel {options.kernel}")
         start = time.monotonic()

@@ -63,8 +63,8 @@ def unpack(names, folder, dependencies=True, then=":"):
     update()
     archives = APT / "cache/archives"
     get = ["install", "--yes", "--download-only"] if dependencies else ["download"]
-    # Without an archive folder, as apt does not name what it has already.
-    needed = apt("apt-get", *get, "--print-uris", "-o", "Dir::Cache::archives=/nonexistent/", *names, cwd=archives)
+    # From elsewhere, as apt does not name what it has already.
+    needed = apt("apt-get", *get, "--print-uris", "-o", "Dir::Cache::archives=/nonexistent/", *names, cwd="/")
     apt("apt-get", *get, *names, cwd=archives)
     for link in ("bin", "lib", "sbin"):
         (folder / "usr" / link).mkdir(parents=True, exist_ok=True)
