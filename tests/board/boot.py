@@ -60,8 +60,8 @@ def run_programs(options):
         log.parent.mkdir(exist_ok=True)
         report = f"{folder}/report"
         command += ["-serial", f"file:{log}", "-device", "virtio-serial-pci"]
-        command += ["-chardev", "file,id=output,path=/dev/stdout", "-device", "virtserialport,nr=1,chardev=output"]
-        command += ["-chardev", f"file,id=report,path={report}", "-device", "virtserialport,nr=2,chardev=report"]
+        command += ["-chardev", "file,id=output,path=/dev/stdout", "-device", "virtserialport,name=output,chardev=output"]
+        command += ["-chardev", f"file,id=report,path={report}", "-device", "virtserialport,name=report,chardev=report"]
         say(f"booting the {mode} board with kernel {options.kernel}")
         start = time.monotonic()
         why = run_machine(command, options.timeout)

@@ -70,7 +70,7 @@ def unpack(names, folder, dependencies=True, then=":"):
         (folder / "usr" / link).mkdir(parents=True, exist_ok=True)
         (folder / link).symlink_to(f"usr/{link}")
     # dpkg -x would replace those links by folders.
-    extract = 'for deb; do dpkg-deb --fsys-tarfile "$deb" | tar -x --keep-directory-symlink -C "$folder" || exit; done'
+    extract = 'for deb; do dpkg-deb --fsys-tarfile "$deb" | tar -x --keep-directory-symlink -C "$folder"; done'
     debs = [line.split()[1] for line in needed.splitlines() if line.startswith("'")]
     environment = {**os.environ, "folder": str(folder)}
-    run("fakeroot", "sh", "-c", f"{extract}; {then}", "sh", *debs, cwd=archives, env=environment)
+    run("fakeroot", "sh", "-c", f"set -e; {extract}; {then}", "sh", *debs, cwd=archives, env=environment)

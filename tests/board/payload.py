@@ -93,8 +93,8 @@ def write_programs(archive, prefix, options):
     lines += [f"export {shlex.quote(variable)}" for variable in options.env]
     archive.file(f"{prefix}board/environment", ("\n".join(lines) + "\n").encode())
     archive.file(f"{prefix}board/run", (HERE / "guest/run").read_bytes(), 0o755)
-    for path in options.run:
-        archive.file(f"{prefix}board/programs/{path.name}", content_of(path), 0o755)
+    for number, path in enumerate(options.run):
+        archive.file(f"{prefix}board/programs/{number:03}/{path.name}", content_of(path), 0o755)
     for path in options.copy:
         archive.file(f"{prefix}board/bin/{path.name}", content_of(path), 0o755)
 
