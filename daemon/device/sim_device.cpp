@@ -15,6 +15,7 @@
 #include "daemon/device/sim_device.h"
 
 #include <cassert>
+#include <tuple>
 
 namespace panbo {
 
@@ -108,7 +109,11 @@ Result<Holders> SimDevice::make_evictable(const DeviceBo& bo) {
   }
   Bo& known = find(bo);
   const auto holders = SimMemory::holders(known.pages);
-  if (holders && *holders == Holders::kOnlyUs) known.evictable = true;
+  if (holders && *holders == Holders::kOnlyUs) {
+    known.evictable = true;
+    // If that fails now, export_bo() tries again.
+    std::ignore = memory_.prepare(known.pages);
+  }
   return holders;
 }
 

@@ -4,8 +4,9 @@
 // answers the question of the dma-buf's count.
 //
 // For this to work:
-//  - Every fd that is lent is a file opened anew through /proc/self/fd. With a duplicate of ours, the borrower would
-//    be counted as us.
+//  - What is lent is the file opened a second time, through /proc/self/fd; with a duplicate of ours the borrower would
+//    be counted as us. All fds lent are duplicates of that one, as all fds of a dma-buf are of one file. We close it
+//    before we ask.
 //  - Ours is opened anew as well. The kernel does not count the file that memfd_create gives.
 //  - We never map the memory ourselves.
 //  - While we have the lease, somebody who opens the file (a debugger, through /proc) makes the kernel send us a
@@ -13,8 +14,8 @@
 //
 // The size is sealed: a client that truncated its memfd would kill the others with SIGBUS.
 //
-// Each BO costs an fd for its whole life. A real one does not, since its GEM handle keeps it; nothing but an fd keeps
-// a memfd.
+// Each BO costs two fds for its whole life. A real one costs none, since its GEM handle keeps it; nothing but an fd
+// keeps a memfd.
 
 #include "daemon/device/sim_memory.h"
 
@@ -51,7 +52,7 @@ Result<SimMemory> SimMemory::open() {
   SimMemory memory(std::move(own_fds));
 
   // Leases can be switched off (fs.leases-enable), and a file system may do without them.
-  const auto probe = memory.allocate(1);
+  auto probe = memory.allocate(1);
   if (!probe) return probe.error();
   const auto alone = holders(*probe);
   const auto lent = memory.lend(*probe);
@@ -79,14 +80,26 @@ Result<SimPages> SimMemory::allocate(uint64_t size) const {
   if (!file) return file.error();
   struct stat status;
   if (::fstat(file->get(), &status) < 0 || ::fcntl(file->get(), F_SETSIG, SIGURG) < 0) return Errno::last();
-  return SimPages{.file = *std::move(file), .size = size, .inode = status.st_ino};
+  return SimPages{.file = *std::move(file), .lent = {}, .size = size, .inode = status.st_ino};
 }
 
-Result<UniqueFd> SimMemory::lend(const SimPages& pages) const {
-  return reopen(pages.file.get());
+Result<void> SimMemory::prepare(SimPages& pages) const {
+  if (pages.lent.valid()) return {};
+  auto lent = reopen(pages.file.get());
+  if (!lent) return lent.error();
+  pages.lent = *std::move(lent);
+  return {};
 }
 
-Result<Holders> SimMemory::holders(const SimPages& pages) {
+Result<UniqueFd> SimMemory::lend(SimPages& pages) const {
+  if (const auto prepared = prepare(pages); !prepared) return prepared.error();
+  UniqueFd fd(::fcntl(pages.lent.get(), F_DUPFD_CLOEXEC, 0));
+  if (!fd.valid()) return Errno::last();
+  return fd;
+}
+
+Result<Holders> SimMemory::holders(SimPages& pages) {
+  pages.lent.reset();
   if (::fcntl(pages.file.get(), F_SETLEASE, F_WRLCK) == 0) {
     const int returned = ::fcntl(pages.file.get(), F_SETLEASE, F_UNLCK);
     assert(returned == 0);

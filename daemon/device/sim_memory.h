@@ -12,6 +12,8 @@ namespace panbo {
 /// The memory of one BO. It lives as long as anybody has an fd or a mapping of it, like a BO's.
 struct SimPages {
   UniqueFd file;
+  /// What is lent, opened a second time; or none.
+  UniqueFd lent;
   uint64_t size = 0;
   uint64_t inode = 0;
 };
@@ -25,11 +27,14 @@ class SimMemory {
   /// Pages that read as zero. `size` is in bytes. Errors: EMFILE, ENFILE, ENOMEM.
   [[nodiscard]] Result<SimPages> allocate(uint64_t size) const;
 
+  /// Makes the next lend() cheap, as it is for a dma-buf that was exported before. Errors: EMFILE, ENFILE, ENOMEM.
+  Result<void> prepare(SimPages& pages) const;
+
   /// An fd for somebody else, which holders() can tell from ours. Errors: EMFILE, ENFILE, ENOMEM.
-  [[nodiscard]] Result<UniqueFd> lend(const SimPages& pages) const;
+  [[nodiscard]] Result<UniqueFd> lend(SimPages& pages) const;
 
   /// Whether an fd that lend() gave, or a mapping made of one, still exists anywhere. Errors: ENOTSUP, ENOMEM.
-  [[nodiscard]] static Result<Holders> holders(const SimPages& pages);
+  [[nodiscard]] static Result<Holders> holders(SimPages& pages);
 
   /// Gives the memory back to the system; it reads as zero afterwards. Errors: those of fallocate(2).
   [[nodiscard]] static Result<void> discard(const SimPages& pages);

@@ -18,8 +18,8 @@ constexpr uint64_t kSize = 8192;
 
 class SimMemoryTest : public testing::Test {
  protected:
-  [[nodiscard]] Holders holders() const { return SimMemory::holders(pages_).value(); }
-  [[nodiscard]] UniqueFd lend() const { return std::move(*memory_.lend(pages_)); }
+  [[nodiscard]] Holders holders() { return SimMemory::holders(pages_).value(); }
+  [[nodiscard]] UniqueFd lend() { return std::move(*memory_.lend(pages_)); }
 
   SimMemory memory_ = *SimMemory::open();
   SimPages pages_ = *memory_.allocate(kSize);

@@ -1,0 +1,92 @@
+// The daemon's log goes to a file: a test that fails shows it. The daemon ends with the test, however that ends.
+
+#include "tests/support/panbod_process.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <stdexcept>
+#include <thread>
+
+#include "tests/support/wire_peer.h"
+
+namespace panbo {
+namespace {
+
+constexpr auto kStartLimit = std::chrono::seconds(20);
+
+pid_t spawn(const std::vector<std::string>& command, const std::string& log) {
+  std::vector<char*> argv;
+  for (const std::string& word : command) argv.push_back(const_cast<char*>(word.c_str()));
+  argv.push_back(nullptr);
+  const UniqueFd output(::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+  const pid_t pid = ::fork();
+  if (pid < 0) throw std::runtime_error("cannot fork");
+  if (pid == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+    ::dup2(output.get(), STDOUT_FILENO);
+    ::dup2(output.get(), STDERR_FILENO);
+    ::execv(argv[0], argv.data());
+    ::_exit(127);
+  }
+  return pid;
+}
+
+}  // namespace
+
+std::string executable_directory() {
+  return std::filesystem::read_symlink("/proc/self/exe").parent_path();
+}
+
+PanbodProcess::PanbodProcess(std::vector<std::string> arguments) {
+  std::string pattern = "/tmp/panbod-XXXXXX";
+  if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no directory below /tmp");
+  directory_ = pattern;
+  std::vector<std::string> command = {executable_directory() + "/panbod", "--device", "sim", "--socket", socket_path()};
+  command.insert(command.end(), arguments.begin(), arguments.end());
+  pid_ = spawn(command, log_path());
+  const auto limit = std::chrono::steady_clock::now() + kStartLimit;
+  while (!WirePeer::can_connect(socket_path())) {
+    const bool ended = ::waitpid(pid_, nullptr, WNOHANG) == pid_;
+    if (ended || std::chrono::steady_clock::now() > limit) {
+      const std::string text = log();
+      if (ended) pid_ = -1;
+      throw std::runtime_error("panbod does not serve; its log:\n" + text);
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
+PanbodProcess::~PanbodProcess() {
+  stop();
+  std::error_code ignored;
+  std::filesystem::remove_all(directory_, ignored);
+}
+
+int PanbodProcess::stop() {
+  if (pid_ < 0) return 0;
+  int status = 0;
+  ::kill(pid_, SIGTERM);
+  while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) continue;
+  pid_ = -1;
+  return status;
+}
+
+std::string PanbodProcess::log() const {
+  std::ostringstream text;
+  text << std::ifstream(log_path()).rdbuf();
+  return text.str();
+}
+
+size_t PanbodProcess::open_fds() const {
+  const std::filesystem::directory_iterator fds("/proc/" + std::to_string(pid_) + "/fd");
+  return static_cast<size_t>(std::distance(begin(fds), end(fds)));
+}
+
+}  // namespace panbo

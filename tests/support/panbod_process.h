@@ -1,0 +1,41 @@
+// A panbod of one's own: the real executable beside the test's, in a directory of its own.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+namespace panbo {
+
+class PanbodProcess {
+ public:
+  /// Starts it with --device sim, its sockets in a new directory below /tmp, and `arguments`, and waits until it
+  /// accepts clients. Its log goes to log_path(). Throws std::runtime_error with the log's text if it does not.
+  explicit PanbodProcess(std::vector<std::string> arguments = {});
+  /// Ends it with SIGTERM if it still runs, and removes the directory.
+  ~PanbodProcess();
+  PanbodProcess(const PanbodProcess&) = delete;
+  PanbodProcess& operator=(const PanbodProcess&) = delete;
+
+  /// Sends SIGTERM and waits. Returns what waitpid(2) says of its end.
+  int stop();
+
+  [[nodiscard]] pid_t pid() const { return pid_; }
+  [[nodiscard]] std::string directory() const { return directory_; }
+  [[nodiscard]] std::string socket_path() const { return directory_ + "/panbo.sock"; }
+  [[nodiscard]] std::string admin_socket_path() const { return directory_ + "/admin.sock"; }
+  [[nodiscard]] std::string log_path() const { return directory_ + "/log"; }
+  [[nodiscard]] std::string log() const;
+  /// How many fds it has open.
+  [[nodiscard]] size_t open_fds() const;
+
+ private:
+  std::string directory_;
+  pid_t pid_ = -1;
+};
+
+/// The directory of this executable, where all others of the build are.
+[[nodiscard]] std::string executable_directory();
+
+}  // namespace panbo
