@@ -27,13 +27,14 @@ void* allocate(size_t size) {
 
 }  // namespace
 
-void* operator new(size_t size) {
+// Not inlined: the compiler would see a new that ends in a free().
+[[gnu::noinline]] void* operator new(size_t size) {
   return allocate(size);
 }
-void operator delete(void* memory) noexcept {
+[[gnu::noinline]] void operator delete(void* memory) noexcept {
   std::free(memory);
 }
-void operator delete(void* memory, size_t) noexcept {
+[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept {
   std::free(memory);
 }
 
