@@ -19,8 +19,8 @@ SYSROOT = """
 
 # What runs on the full board: a small Debian, and the libraries of what the build installs.
 ROOT = """
-    base-files base-passwd bash coreutils dash findutils grep gzip hostname kmod login mawk mount passwd procps sed strace
-    systemd systemd-sysv tar udev util-linux
+    base-files base-passwd bash coreutils dash findutils grep gzip hostname kmod login mawk mount passwd procps sed
+    strace systemd systemd-sysv tar udev util-linux
     libdrm2 libncursesw6 libprotobuf-lite32 libspdlog1.10 libstdc++6 libsystemd0 libtomlplusplus3
 """.split()
 MESA = "libegl-mesa0 libegl1 libgbm1 libgl1-mesa-dri libgles2".split()
