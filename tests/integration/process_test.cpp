@@ -21,7 +21,7 @@ struct Ended {
 
 /// Runs panbod with `arguments` until it ends by itself.
 Ended run_panbod(const std::string& arguments) {
-  const std::string command = executable_directory() + "/panbod " + arguments + " 2>&1";
+  const std::string command = panbod_executable() + " " + arguments + " 2>&1";
   FILE* pipe = ::popen(command.c_str(), "r");
   Ended ended;
   char line[512];

@@ -32,7 +32,7 @@ pid_t spawn(const std::vector<std::string>& command, const std::string& log) {
     ::prctl(PR_SET_PDEATHSIG, SIGTERM);
     ::dup2(output.get(), STDOUT_FILENO);
     ::dup2(output.get(), STDERR_FILENO);
-    ::execv(argv[0], argv.data());
+    ::execvp(argv[0], argv.data());
     ::_exit(127);
   }
   return pid;
@@ -40,15 +40,20 @@ pid_t spawn(const std::vector<std::string>& command, const std::string& log) {
 
 }  // namespace
 
+std::string panbod_executable() {
+  const std::string beside = executable_directory() + "/panbod";
+  return std::filesystem::exists(beside) ? beside : "panbod";
+}
+
 std::string executable_directory() {
   return std::filesystem::read_symlink("/proc/self/exe").parent_path();
 }
 
-PanbodProcess::PanbodProcess(std::vector<std::string> arguments) {
+PanbodProcess::PanbodProcess(std::vector<std::string> arguments, const std::string& device) {
   std::string pattern = "/tmp/panbod-XXXXXX";
   if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no directory below /tmp");
   directory_ = pattern;
-  std::vector<std::string> command = {executable_directory() + "/panbod", "--device", "sim", "--socket", socket_path()};
+  std::vector<std::string> command = {panbod_executable(), "--device", device, "--socket", socket_path()};
   command.insert(command.end(), arguments.begin(), arguments.end());
   pid_ = spawn(command, log_path());
   const auto limit = std::chrono::steady_clock::now() + kStartLimit;
