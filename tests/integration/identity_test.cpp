@@ -47,10 +47,10 @@ class IdentityTest : public PanbodTest {
 
 TEST_F(IdentityTest, AnotherUserNeverGetsTheBo) {
   WirePeer peer = connect_and_greet();
-  const FromDaemon granted = peer.alloc(kMiB);
+  FromDaemon granted = peer.alloc(kMiB);
   const uint64_t inode = granted.message.granted().grants(0).inode();
   peer.release({granted.message.granted().grants(0).lease_id()});
-  const_cast<FromDaemon&>(granted).fds.clear();
+  granted.fds.clear();
   await("the BO is ready", [this] { return admin_.stats().ready().count() == 1; });
 
   EXPECT_TRUE(as_other_user([&] {

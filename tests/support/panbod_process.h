@@ -29,8 +29,12 @@ class PanbodProcess {
   [[nodiscard]] std::string log() const;
   /// How many fds it has open.
   [[nodiscard]] size_t open_fds() const;
+  /// The number that its next fd will have.
+  [[nodiscard]] int first_free_fd() const;
 
  private:
+  [[nodiscard]] std::string fd_directory() const;
+
   std::string directory_;
   pid_t pid_ = -1;
 };
