@@ -32,7 +32,7 @@ pid_t spawn(const std::vector<std::string>& command, const std::string& log) {
     ::prctl(PR_SET_PDEATHSIG, SIGTERM);
     ::dup2(output.get(), STDOUT_FILENO);
     ::dup2(output.get(), STDERR_FILENO);
-    ::execvp(argv[0], argv.data());
+    ::execv(argv[0], argv.data());
     ::_exit(127);
   }
   return pid;
@@ -42,7 +42,7 @@ pid_t spawn(const std::vector<std::string>& command, const std::string& log) {
 
 std::string panbod_executable() {
   const std::string beside = executable_directory() + "/panbod";
-  return std::filesystem::exists(beside) ? beside : "panbod";
+  return std::filesystem::exists(beside) ? beside : "/usr/sbin/panbod";
 }
 
 std::string executable_directory() {
