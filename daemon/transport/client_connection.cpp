@@ -60,8 +60,9 @@ void ClientConnection::on_violation(const char* what) {
   spdlog::warn("{} {}: disconnected", who(), what);
 }
 
-void ClientConnection::on_end() {
+void ClientConnection::on_end(UniqueFd socket) {
   hello_timer_.cancel();
+  fds_in_flight_.end(std::move(socket));
   service_.disconnect(id_);
   on_end_(*this);
 }
