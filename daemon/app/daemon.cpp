@@ -31,7 +31,8 @@ uint64_t raise_fd_limit() {
 }  // namespace
 
 Daemon::Daemon(const Settings& settings)
-    : cgroup_(own_cgroup().value_or("")),
+    : signals_(io_, SIGTERM, SIGINT),
+      cgroup_(own_cgroup().value_or("")),
       memory_({.cgroup = cgroup_}),
       device_(open_device(settings.device)),
       sockets_(open_listening_sockets(settings.socket, admin_socket_path(settings))),
@@ -41,7 +42,6 @@ Daemon::Daemon(const Settings& settings)
       idle_(io_, device_.backend->event_fd(), FdWatch::Wait::wait_read, [this] { return take_idle(); }),
       created_(io_, worker_.event_fd(), FdWatch::Wait::wait_read, [this] { return take_created(); }),
       timer_(io_),
-      signals_(io_, SIGTERM, SIGINT),
       manager_(io_) {
   if (settings.pressure.enabled) {
     pressure_.emplace(io_, cgroup_, [this](Pressure pressure) {

@@ -44,6 +44,8 @@ class Daemon {
 
   // In order: what is used stands before what uses it.
   boost::asio::io_context io_{1};
+  /// Before anybody can know of us: from then on SIGTERM ends us in order.
+  boost::asio::signal_set signals_;
   SystemClock clock_;
   const std::string cgroup_;
   BoardMemory memory_;
@@ -60,7 +62,6 @@ class Daemon {
   boost::asio::steady_timer timer_;
   /// When the timer goes off.
   std::optional<Time> armed_;
-  boost::asio::signal_set signals_;
   ServiceManager manager_;
 };
 

@@ -144,18 +144,20 @@ TEST_F(SharingTest, ABoThatSomebodyStillHasIsNotLent) {
 }
 
 TEST_F(SharingTest, ARequestThatMayWaitGetsTheBoThatBecomesIdle) {
+  // Small enough to be made at once, and not by the worker: a request that is under way then waits for memory.
+  constexpr uint64_t kSmall = kMiB / 2;
   const Client one = client("one");
   const Client two = client("two");
-  limit_memory(2 * kMiB);
+  limit_memory(kSmall);
   panbo_bo* bo = nullptr;
-  ASSERT_EQ(alloc(one, 2 * kMiB, &bo), 0);
+  ASSERT_EQ(alloc(one, kSmall, &bo), 0);
   const uint64_t inode = inode_of(bo);
   start_job(inode);
   panbo_bo_release(bo, 0);
   await("the BO drains", [this] { return admin_.stats().draining().count() == 1; });
 
   panbo_bo* waited = nullptr;
-  EXPECT_EQ(alloc(two, 2 * kMiB, &waited), -ENOMEM);
+  EXPECT_EQ(alloc(two, kSmall, &waited), -ENOMEM);
   std::thread gpu([&] {
     await("the request waits", [this] {
       const auto s = admin_.stats();
@@ -163,12 +165,12 @@ TEST_F(SharingTest, ARequestThatMayWaitGetsTheBoThatBecomesIdle) {
     });
     end_job(inode);
   });
-  EXPECT_EQ(alloc(two, 2 * kMiB, &waited, 0, 60'000'000'000), 0);
+  EXPECT_EQ(alloc(two, kSmall, &waited, 0, 60'000'000'000), 0);
   gpu.join();
   ASSERT_NE(waited, nullptr);
   EXPECT_EQ(panbo_bo_get_origin(waited), PANBO_ORIGIN_WAITED);
   panbo_bo* never = nullptr;
-  EXPECT_EQ(alloc(two, kMiB, &never, 0, 1'000'000), -ETIMEDOUT);
+  EXPECT_EQ(alloc(two, kSmall, &never, 0, 1'000'000), -ETIMEDOUT);
   EXPECT_EQ(never, nullptr);
 }
 
