@@ -3,12 +3,19 @@
 
 #include "daemon/app/config_file.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
-
 #include <toml++/toml.h>
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
+#include <cstdlib>
 #include <map>
+
+#include "proto/result.h"
+#include "proto/unique_fd.h"
 
 namespace panbo {
 namespace {
@@ -30,10 +37,11 @@ uint64_t count_of(const toml::node& node) {
   return static_cast<uint64_t>(*number);
 }
 
-/// Reads a number with a unit. Whether it is one.
-bool parse(const CLI::Validator& units, std::string& text) {
+/// Turns "256MiB" into "268435456". False: it is no whole number with a unit, or one that is too large.
+bool apply_unit(const CLI::Validator& unit, std::string& text) {
+  if (text.empty() || text.front() < '0' || text.front() > '9') return false;
   try {
-    return !text.empty() && units(text).empty();
+    return unit(text).empty();
   } catch (const CLI::ValidationError&) {
     return false;
   }
@@ -41,10 +49,13 @@ bool parse(const CLI::Validator& units, std::string& text) {
 
 /// A number of bytes, or a text such as "256MiB".
 uint64_t size_of(const toml::node& node) {
-  if (node.is_integer()) return count_of(node);
-  std::string text = node.value_exact<std::string>().value_or("");
   const BadValue bad{"must be a size above 0: a number of bytes, or a text such as \"256MiB\""};
-  if (text.starts_with('-') || !parse(CLI::AsSizeValue(false), text)) throw bad;
+  if (const auto number = node.value_exact<int64_t>()) {
+    if (*number <= 0) throw bad;
+    return static_cast<uint64_t>(*number);
+  }
+  std::string text = node.value_exact<std::string>().value_or("");
+  if (!apply_unit(CLI::AsSizeValue(false), text)) throw bad;
   const uint64_t bytes = std::strtoull(text.c_str(), nullptr, 10);
   if (bytes == 0) throw bad;
   return bytes;
@@ -52,12 +63,14 @@ uint64_t size_of(const toml::node& node) {
 
 /// A text such as "10s" or "250ms".
 Duration duration_of(const toml::node& node) {
-  static const std::map<std::string, double> units = {{"ms", 1e6}, {"s", 1e9}, {"min", 60e9}, {"h", 3600e9}};
-  std::string text = node.value_exact<std::string>().value_or("");
+  static const std::map<std::string, uint64_t> units = {
+      {"ms", 1'000'000}, {"s", 1'000'000'000}, {"min", 60'000'000'000}, {"h", 3600'000'000'000}};
   const BadValue bad{"must be a time above 0 and up to 24 hours, such as \"10s\" or \"250ms\""};
-  if (!parse(CLI::AsNumberWithUnit(units, CLI::AsNumberWithUnit::UNIT_REQUIRED), text)) throw bad;
-  const double ns = std::strtod(text.c_str(), nullptr);
-  if (!(ns >= 1) || ns > 24 * 3600e9) throw bad;
+  std::string text = node.value_exact<std::string>().value_or("");
+  if (!apply_unit(CLI::AsNumberWithUnit(units, CLI::AsNumberWithUnit::UNIT_REQUIRED), text)) throw bad;
+  const uint64_t ns = std::strtoull(text.c_str(), nullptr, 10);
+  constexpr Duration kMost = std::chrono::hours(24);
+  if (ns == 0 || ns > static_cast<uint64_t>(kMost.count())) throw bad;
   return Duration(static_cast<int64_t>(ns));
 }
 
@@ -134,14 +147,24 @@ void read_table(const toml::table& table, const std::string& prefix, const std::
   }
 }
 
+// Not by toml::parse_file(), which takes a directory for an empty file.
+std::string contents_of(const std::string& path) {
+  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  std::string text;
+  std::array<char, 4096> part;
+  ssize_t n = file.valid() ? 1 : -1;
+  while (n > 0) {
+    n = ::read(file.get(), part.data(), part.size());
+    if (n > 0) text.append(part.data(), static_cast<size_t>(n));
+  }
+  if (n < 0) throw SettingsError(fmt::format("{}: {}", path, Errno::last().message()));
+  return text;
+}
+
 }  // namespace
 
 void read_config_file(const std::string& path, Settings& settings) {
-  try {
-    read_table(toml::parse_file(path), "", path, settings);
-  } catch (const toml::parse_error& error) {
-    fail(path, error.source(), std::string(error.description()));
-  }
+  read_config(contents_of(path), path, settings);
 }
 
 void read_config(std::string_view text, const std::string& name, Settings& settings) {

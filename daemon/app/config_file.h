@@ -8,8 +8,8 @@
 
 namespace panbo {
 
-/// Reads the file over what `settings` says already. Throws SettingsError with the line: it cannot be read or parsed, a
-/// key is unknown, a value is of the wrong kind or out of range.
+/// Reads the file over what `settings` says already. Throws SettingsError, with the line: it cannot be read or parsed,
+/// a key is unknown, a value is of the wrong kind or out of range.
 void read_config_file(const std::string& path, Settings& settings);
 
 /// The same for a text; `name` stands for the file's.

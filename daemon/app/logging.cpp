@@ -1,7 +1,13 @@
 // Under systemd the journal adds time, process and priority by itself; a terminal gets them in front of each line.
+//
+// JOURNAL_STREAM (systemd.exec(5)) alone tells little: programs that a service starts, such as a terminal's shell,
+// inherit it. So it has to name our stderr.
+//
+// libprotobuf would report on stderr what a client sent in a wrong form. The transport does so itself, once.
 
 #include "daemon/app/logging.h"
 
+#include <google/protobuf/stubs/logging.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/sinks/systemd_sink.h>
 #include <spdlog/spdlog.h>
@@ -11,19 +17,16 @@
 #include <cstdlib>
 
 namespace panbo {
-namespace {
 
-// systemd.exec(5), JOURNAL_STREAM: the variable is inherited, so it has to name our stderr.
 bool stderr_is_the_journal() {
-  const char* stream = std::getenv("JOURNAL_STREAM");
+  const char* const stream = std::getenv("JOURNAL_STREAM");
   struct stat status {};
   return stream != nullptr && ::fstat(STDERR_FILENO, &status) == 0 &&
          fmt::format("{}:{}", status.st_dev, status.st_ino) == stream;
 }
 
-}  // namespace
-
 void start_logging() {
+  google::protobuf::SetLogHandler(nullptr);
   if (stderr_is_the_journal()) {
     spdlog::set_default_logger(spdlog::systemd_logger_st("panbod"));
     spdlog::set_pattern("%v");

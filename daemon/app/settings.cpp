@@ -3,10 +3,12 @@
 
 #include "daemon/app/settings.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <filesystem>
 
-#include <fmt/format.h>
+#include "proto/limits.h"
 
 namespace panbo {
 namespace {
@@ -42,6 +44,10 @@ Limits resolve_limits(const Settings& settings, uint64_t ram) {
   check_order("bos", settings.client.bos, settings.user.bos);
   check_order("requests", settings.client.requests, settings.user.requests);
   check_order("fds", settings.client.fds, settings.user.fds);
+  if (settings.client.fds < limits::kMaxBatch) {
+    throw SettingsError(fmt::format("client.fds = {} is less than the {} BOs that one request may ask for: raise it",
+                                    settings.client.fds, limits::kMaxBatch));
+  }
   limits.user = cost_of(settings.user, user);
   limits.client = cost_of(settings.client, client);
   return limits;
