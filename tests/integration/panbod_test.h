@@ -4,26 +4,16 @@
 
 #include <gtest/gtest.h>
 
-#include <chrono>
-#include <functional>
 #include <string>
-#include <thread>
+#include <vector>
 
+#include "tests/support/await.h"
 #include "tests/support/panbod_process.h"
 #include "tests/support/wire_peer.h"
 
 namespace panbo {
 
 constexpr uint64_t kMiB = uint64_t{1} << 20;
-
-/// Waits until `happened`, in steps, for as long as a loaded machine may take.
-inline void await(const std::string& what, const std::function<bool()>& happened) {
-  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-  while (!happened()) {
-    ASSERT_LT(std::chrono::steady_clock::now(), limit) << "in vain: " << what;
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-}
 
 class PanbodTest : public testing::Test {
  protected:

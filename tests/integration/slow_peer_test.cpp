@@ -1,6 +1,8 @@
 // A client that does not read, while others work.
 #include <sys/socket.h>
 
+#include <thread>
+
 #include "tests/integration/panbod_test.h"
 
 namespace panbo {
