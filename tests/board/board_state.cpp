@@ -8,7 +8,7 @@
 #include <fstream>
 #include <stdexcept>
 
-#include "tests/board/in_child.h"
+#include "tests/support/in_child.h"
 
 namespace panbo::test {
 

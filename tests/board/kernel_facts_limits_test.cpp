@@ -12,7 +12,7 @@
 
 #include "tests/board/board_state.h"
 #include "tests/board/gpu_file.h"
-#include "tests/board/in_child.h"
+#include "tests/support/in_child.h"
 
 namespace panbo::test {
 namespace {

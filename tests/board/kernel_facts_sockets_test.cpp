@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "tests/board/fd_socket.h"
-#include "tests/board/in_child.h"
+#include "tests/support/in_child.h"
 
 namespace panbo::test {
 namespace {

@@ -12,8 +12,8 @@
 #include <fstream>
 
 #include "daemon/app/settings.h"
-#include "tests/board/in_child.h"
 #include "tests/support/fds.h"
+#include "tests/support/in_child.h"
 #include "tests/support/log_capture.h"
 
 namespace panbo::test {
