@@ -110,7 +110,9 @@ bool Allocator::admit(uint64_t size, Time now) {
 bool Allocator::next_attempt(Attempt& attempt, Errno error, Time now) {
   if (error == Errno{ENOSPC} && next_arena(attempt)) return true;
   if (error != Errno{ENOMEM} && error != Errno{ENOSPC}) return false;
-  if (attempt.evicted || pool_.evict_all(now).count == 0) return false;
+  if (attempt.evicted) return false;
+  // What was evicted before may still be with the worker. It is asked for the next attempt, after that.
+  if (pool_.evict_all(now).count == 0 && (worker_ == nullptr || !worker_->destroying())) return false;
   attempt = {.arena = static_cast<uint16_t>(arenas_ - 1), .opened_arena = true, .evicted = true};
   return true;
 }

@@ -21,6 +21,9 @@ class DeviceWorker {
 
   /// Device::destroy() of a BO that is not watched. Nothing comes back.
   virtual void destroy(BoId id, const DeviceBo& bo) = 0;
+
+  /// Whether a BO that it was asked to destroy may still take memory.
+  [[nodiscard]] virtual bool destroying() const = 0;
 };
 
 }  // namespace panbo

@@ -41,6 +41,7 @@ void DeviceThread::create(BoId id, ArenaId arena, BoKind kind, uint64_t size) {
 }
 
 void DeviceThread::destroy(BoId id, const DeviceBo& bo) {
+  ++destroying_;
   push(Destroy{id, bo});
 }
 
@@ -87,6 +88,7 @@ void DeviceThread::work(const Create& create) {
 
 void DeviceThread::work(const Destroy& destroy) {
   device_.destroy(destroy.id, destroy.bo);
+  --destroying_;
 }
 
 }  // namespace panbo

@@ -1,6 +1,7 @@
 // The DeviceWorker of the daemon: one thread that makes and closes large BOs, in the order in which it was asked.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -31,6 +32,7 @@ class DeviceThread : public DeviceWorker {
 
   void create(BoId id, ArenaId arena, BoKind kind, uint64_t size) override;
   void destroy(BoId id, const DeviceBo& bo) override;
+  [[nodiscard]] bool destroying() const override { return destroying_ > 0; }
 
   /// Readable (level) when take_created() has something to give. Borrowed.
   [[nodiscard]] int event_fd() const { return event_.get(); }
@@ -63,6 +65,7 @@ class DeviceThread : public DeviceWorker {
   std::deque<Job> jobs_;
   std::vector<CreatedBo> created_;
   bool ending_ = false;
+  std::atomic<size_t> destroying_ = 0;
   /// Last, so that everything it uses is there before it starts.
   std::thread thread_;
 };

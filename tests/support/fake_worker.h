@@ -19,8 +19,13 @@ class FakeWorker : public DeviceWorker {
     jobs_.push_back([=, this] { on_created(id, device_.create(arena, kind, size)); });
   }
   void destroy(BoId id, const DeviceBo& bo) override {
-    jobs_.push_back([=, this] { device_.destroy(id, bo); });
+    ++destroying_;
+    jobs_.push_back([=, this] {
+      device_.destroy(id, bo);
+      --destroying_;
+    });
   }
+  [[nodiscard]] bool destroying() const override { return destroying_ > 0; }
 
   [[nodiscard]] size_t pending() const { return jobs_.size(); }
 
@@ -42,6 +47,7 @@ class FakeWorker : public DeviceWorker {
  private:
   Device& device_;
   std::deque<std::function<void()>> jobs_;
+  size_t destroying_ = 0;
 };
 
 }  // namespace panbo

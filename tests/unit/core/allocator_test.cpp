@@ -184,6 +184,20 @@ TEST_F(AllocatorWithWorkerTest, LeavesLargeBosToTheWorkerAndMakesSmallOnesItself
   EXPECT_EQ(results_[0]->bo, large->bo);
 }
 
+TEST_F(AllocatorWithWorkerTest, RetriesAfterTheWorkerHasClosedWhatWentBefore) {
+  device_.memory_limit = 2 * kMiB;
+  const auto first = with_worker_.allocate(demand(2 * kMiB), Time{});
+  worker_.work_all();
+  pool_with_worker_.release(*first->bo, Time{});
+  pool_with_worker_.evict_all(Time{});
+  // Nothing is left to evict, but the memory is on its way.
+  const auto small = with_worker_.allocate(demand(4096), Time{});
+  ASSERT_TRUE(small);
+  EXPECT_TRUE(small->pending());
+  worker_.work_all();
+  EXPECT_EQ(small->bo->state, BoState::kLeased);
+}
+
 TEST_F(AllocatorWithWorkerTest, RetriesAfterTheWorkerHasClosedWhatWasEvicted) {
   device_.memory_limit = 4 * kMiB;
   const auto first = with_worker_.allocate(demand(3 * kMiB), Time{});
