@@ -76,7 +76,7 @@ int main(int argc, char** argv) {
       ->check(CLI::ExistingFile);
   run_command->add_option("--policy", run_options.policies, "Whose cache; may be given several times [all]")
       ->check(CLI::IsMember(std::vector<std::string>(kPolicies.begin(), kPolicies.end())));
-  run_command->add_option("--ram", run_options.board.ram, "Memory of panbo's board [2GiB]")->transform(CLI::AsSizeValue(false));
+  run_command->add_option("--ram", run_options.board.ram, "Memory of panbo's board [4GiB]")->transform(CLI::AsSizeValue(false));
   run_command->add_option("--others", run_options.board.others, "What all but BOs takes of it [1GiB]")
       ->transform(CLI::AsSizeValue(false));
   run_command->add_flag("--json", run_options.json, "Print JSON instead of a table");

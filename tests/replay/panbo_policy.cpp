@@ -3,6 +3,7 @@
 #include "tests/replay/panbo_policy.h"
 
 #include "daemon/app/settings.h"
+#include "daemon/core/size_class.h"
 
 namespace panbo::replay {
 namespace {
@@ -22,10 +23,15 @@ ServiceOptions options_of(const Board& board) {
 
 }  // namespace
 
+/// What the board has left. A heap has only the pages that the GPU has touched.
 class PanboPolicy::Memory : public MemoryGauge {
  public:
   Memory(const FakeDevice& device, uint64_t for_bos) : device_(device), for_bos_(for_bos) {}
-  [[nodiscard]] uint64_t available() const override { return for_bos_ - std::min(for_bos_, device_.bytes()); }
+  [[nodiscard]] uint64_t available() const override {
+    uint64_t used = 0;
+    for (const auto& [handle, bo] : device_.bos()) used += bo.kind == BoKind::kHeap ? kHeapGranule : bo.size;
+    return for_bos_ - std::min(for_bos_, used);
+  }
 
  private:
   const FakeDevice& device_;
@@ -70,7 +76,6 @@ PanboPolicy::PanboPolicy(const Board& board)
     : start_(clock_.now()),
       memory_(std::make_unique<Memory>(device_, board.ram - board.others)),
       service_(device_, nullptr, *memory_, clock_, options_of(board)) {
-  device_.memory_limit = board.ram - board.others;
 }
 
 PanboPolicy::~PanboPolicy() = default;

@@ -14,7 +14,7 @@ namespace panbo::replay {
 
 /// The board that panbod finds itself on.
 struct Board {
-  uint64_t ram = uint64_t{2} << 30;
+  uint64_t ram = uint64_t{4} << 30;
   /// Bytes that everything but BOs takes.
   uint64_t others = uint64_t{1} << 30;
 };
