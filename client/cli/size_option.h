@@ -12,7 +12,9 @@ inline CLI::Option* as_size(CLI::Option* option) {
     return text.starts_with('-') ? "a size cannot be negative: " + text : std::string();
   };
   // Transformations are carried out from the last one added to the first.
-  return option->transform(CLI::AsSizeValue(false).description(""))->transform(CLI::Validator(unsigned_only, ""))->type_name("SIZE");
+  return option->transform(CLI::AsSizeValue(false).description(""))
+      ->transform(CLI::Validator(unsigned_only, ""))
+      ->type_name("SIZE");
 }
 
 }  // namespace panbo::cli

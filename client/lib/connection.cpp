@@ -193,11 +193,11 @@ void Connection::give_back(std::span<const std::byte> packet) {
   if (!send(codec::encode_release(std::span(ids).first(granted->count), buffer), MSG_DONTWAIT)) end();
 }
 
+// The reader finds out by itself, leaves, and so do all the others, each waking the next.
 void Connection::end() {
   if (ended_) return;
   ended_ = true;
   ::shutdown(socket_.get(), SHUT_RDWR);
-  for (Waiter* waiter : waiters_) waiter->wake();
 }
 
 // One that is not asleep yet looks for itself, but perhaps not soon: it may be blocked in send().

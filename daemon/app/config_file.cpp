@@ -30,12 +30,21 @@ uint64_t count_of(const toml::node& node) {
   return static_cast<uint64_t>(*number);
 }
 
+/// Reads a number with a unit. Whether it is one.
+bool parse(const CLI::Validator& units, std::string& text) {
+  try {
+    return !text.empty() && units(text).empty();
+  } catch (const CLI::ValidationError&) {
+    return false;
+  }
+}
+
 /// A number of bytes, or a text such as "256MiB".
 uint64_t size_of(const toml::node& node) {
   if (node.is_integer()) return count_of(node);
   std::string text = node.value_exact<std::string>().value_or("");
   const BadValue bad{"must be a size above 0: a number of bytes, or a text such as \"256MiB\""};
-  if (text.empty() || text.front() == '-' || !CLI::AsSizeValue(false)(text).empty()) throw bad;
+  if (text.starts_with('-') || !parse(CLI::AsSizeValue(false), text)) throw bad;
   const uint64_t bytes = std::strtoull(text.c_str(), nullptr, 10);
   if (bytes == 0) throw bad;
   return bytes;
@@ -43,10 +52,10 @@ uint64_t size_of(const toml::node& node) {
 
 /// A text such as "10s" or "250ms".
 Duration duration_of(const toml::node& node) {
-  static const std::map<std::string, double> units = {{"ms", 1e6}, {"s", 1e9}, {"min", 60e9}};
+  static const std::map<std::string, double> units = {{"ms", 1e6}, {"s", 1e9}, {"min", 60e9}, {"h", 3600e9}};
   std::string text = node.value_exact<std::string>().value_or("");
   const BadValue bad{"must be a time above 0 and up to 24 hours, such as \"10s\" or \"250ms\""};
-  if (text.empty() || !CLI::AsNumberWithUnit(units, CLI::AsNumberWithUnit::UNIT_REQUIRED)(text).empty()) throw bad;
+  if (!parse(CLI::AsNumberWithUnit(units, CLI::AsNumberWithUnit::UNIT_REQUIRED), text)) throw bad;
   const double ns = std::strtod(text.c_str(), nullptr);
   if (!(ns >= 1) || ns > 24 * 3600e9) throw bad;
   return Duration(static_cast<int64_t>(ns));

@@ -55,10 +55,19 @@ void remove_stale(const std::string& path, const sockaddr_un& address) {
   ::unlink(path.c_str());
 }
 
+ino_t inode_at(const std::string& path) {
+  struct stat status {};
+  return ::lstat(path.c_str(), &status) == 0 ? status.st_ino : 0;
+}
+
 }  // namespace
 
+ListeningSocket::ListeningSocket(UniqueFd fd, std::string path)
+    : fd_(std::move(fd)), path_(std::move(path)), inode_(path_.empty() ? 0 : inode_at(path_)) {
+}
+
 ListeningSocket::~ListeningSocket() {
-  if (!path_.empty()) ::unlink(path_.c_str());
+  if (!path_.empty() && inode_at(path_) == inode_) ::unlink(path_.c_str());
 }
 
 ListeningSocket ListeningSocket::create(const std::string& path, mode_t mode) {

@@ -14,7 +14,7 @@ class ListeningSocket {
   ListeningSocket() = default;
   ListeningSocket(ListeningSocket&&) = default;
   ListeningSocket& operator=(ListeningSocket&&) = default;
-  /// Removes the path, if it is ours.
+  /// Removes the path, if it is ours and still leads to this socket.
   ~ListeningSocket();
 
   /// Listens at `path`, which gets `mode`. A socket that a dead daemon left there is replaced. Throws SettingsError: a
@@ -29,11 +29,13 @@ class ListeningSocket {
   [[nodiscard]] UniqueFd take_fd() { return std::move(fd_); }
 
  private:
-  ListeningSocket(UniqueFd fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
+  ListeningSocket(UniqueFd fd, std::string path);
 
   UniqueFd fd_;
   /// Empty: not ours.
   std::string path_;
+  /// Of the file at the path. Another daemon may have put its own there since.
+  ino_t inode_ = 0;
 };
 
 struct ListeningSockets {

@@ -5,13 +5,26 @@
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/sinks/systemd_sink.h>
 #include <spdlog/spdlog.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstdlib>
 
 namespace panbo {
+namespace {
+
+// systemd.exec(5), JOURNAL_STREAM: the variable is inherited, so it has to name our stderr.
+bool stderr_is_the_journal() {
+  const char* stream = std::getenv("JOURNAL_STREAM");
+  struct stat status {};
+  return stream != nullptr && ::fstat(STDERR_FILENO, &status) == 0 &&
+         fmt::format("{}:{}", status.st_dev, status.st_ino) == stream;
+}
+
+}  // namespace
 
 void start_logging() {
-  if (std::getenv("JOURNAL_STREAM") != nullptr) {
+  if (stderr_is_the_journal()) {
     spdlog::set_default_logger(spdlog::systemd_logger_st("panbod"));
     spdlog::set_pattern("%v");
   } else {

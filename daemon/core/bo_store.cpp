@@ -20,8 +20,9 @@ BoId next_generation(BoId id) {
 
 Bo& BoStore::add(const BoKey& key, Borrower borrower, Time now) {
   if (free_.empty()) {
-    free_.push_back(static_cast<uint32_t>(slots_.size()));
-    slots_.emplace_back().bo.id = BoId{slots_.size() - 1};
+    const BoId id{slots_.size()};
+    free_.push_back(static_cast<uint32_t>(id.value));
+    slots_.emplace_back().bo.id = id;
   }
   Slot& slot = slots_[free_.back()];
   free_.pop_back();

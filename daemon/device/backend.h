@@ -42,9 +42,9 @@ class Backend : public Device {
   virtual void take_idle(std::vector<BoId>& out) = 0;
 };
 
-/// Opens the render node whose driver is panfrost, or `node` if it is not empty. Errors: ENODEV there is none;
+/// Opens the render node whose driver is panfrost, or `path` if it is not empty. Errors: ENODEV there is none;
 /// EPROTONOSUPPORT its driver is older than 1.1 (NOEXEC, HEAP, madvise); else those of opening it. `why`, if not null,
 /// receives a sentence for people that says what to do.
-Result<std::unique_ptr<Backend>> open_panfrost(const std::string& node, std::string* why);
+Result<std::unique_ptr<Backend>> open_panfrost(const std::string& path, std::string* why);
 
 }  // namespace panbo

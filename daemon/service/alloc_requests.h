@@ -51,7 +51,7 @@ class AllocRequests {
   void cancel_client(ClientId client, Time now);
 
   /// The device worker's answer.
-  void on_created(BoId bo, const Result<DeviceBo>& result, Time now);
+  void on_created(BoId id, const Result<DeviceBo>& result, Time now);
 
   /// Tries again those that wait, if the pool has had new supplies since the last time.
   void serve_waiting(Time now);

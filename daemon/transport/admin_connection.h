@@ -30,7 +30,7 @@ class AdminConnection : public Connection {
  private:
   void on_packet(std::span<const std::byte> packet) override;
   void on_violation(const char* what) override;
-  void on_end() override { on_end_(*this); }
+  void on_end(UniqueFd) override { on_end_(*this); }
   [[nodiscard]] bool has_output() const override { return !output_.empty(); }
   Result<void> send_front() override;
   void give_up(Errno) override { end(); }

@@ -9,6 +9,7 @@
 #include <spdlog/spdlog.h>
 
 #include <boost/asio/post.hpp>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -60,16 +61,20 @@ void ClientConnection::on_violation(const char* what) {
   spdlog::warn("{} {}: disconnected", who(), what);
 }
 
-void ClientConnection::on_end() {
+void ClientConnection::on_end(UniqueFd socket) {
   hello_timer_.cancel();
+  fds_in_flight_.end(std::move(socket));
   service_.disconnect(id_);
   on_end_(*this);
 }
 
 void ClientConnection::reply(RequestId request, ClientReply reply) {
   if (ended()) return;
-  // It can be missed, and a peer that does not read must not pile them up.
-  if (std::holds_alternative<PressureEvent>(reply) && has_output()) return;
+  if (const auto* event = std::get_if<PressureEvent>(&reply)) {
+    // It goes now or not at all: a client that asks for nothing has no reason to read, and every right to miss it.
+    if (!has_output()) std::ignore = send(encode(request, *event));
+    return;
+  }
   note(reply);
   output_.push_back({request, std::move(reply)});
   flush();
@@ -105,10 +110,8 @@ Result<void> ClientConnection::send_front() {
     sent = send(front.request, *granted);
   } else if (const auto* welcome = std::get_if<WelcomeReply>(&front.reply)) {
     sent = send(encode(front.request, daemon_, *welcome));
-  } else if (const auto* failure = std::get_if<FailureReply>(&front.reply)) {
-    sent = send(encode(front.request, *failure));
   } else {
-    sent = send(encode(front.request, std::get<PressureEvent>(front.reply)));
+    sent = send(encode(front.request, std::get<FailureReply>(front.reply)));
   }
   if (sent) output_.pop_front();
   return sent;

@@ -43,7 +43,7 @@ class ClientConnection : public Connection, private ClientPort {
 
   void on_packet(std::span<const std::byte> packet) override;
   void on_violation(const char* what) override;
-  void on_end() override;
+  void on_end(UniqueFd socket) override;
   [[nodiscard]] bool has_output() const override { return !output_.empty(); }
   Result<void> send_front() override;
   void give_up(Errno why) override;

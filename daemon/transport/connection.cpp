@@ -51,9 +51,7 @@ void Connection::end() {
   ended_ = true;
   boost::asio::post(io_, [self = shared_from_this()] {
     self->retry_.cancel();
-    self->on_end();
-    boost::system::error_code ignored;
-    self->socket_.close(ignored);
+    self->on_end(UniqueFd(self->socket_.release()));
   });
 }
 

@@ -52,8 +52,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   virtual void on_packet(std::span<const std::byte> packet) = 0;
   /// The peer did what it must not; `what` says so to people. Followed by end().
   virtual void on_violation(const char* what) = 0;
-  /// The connection is over; the last call.
-  virtual void on_end() = 0;
+  /// The connection is over, and the socket, which closing ends for the peer as well, is given away; the last call.
+  virtual void on_end(UniqueFd socket) = 0;
 
   [[nodiscard]] virtual bool has_output() const = 0;
   /// Sends the first packet of the output and drops it. Errors: any of sendmsg(2) or of what the packet needs; then it

@@ -29,6 +29,11 @@ std::string clean(const std::string& text) {
   std::string cleaned = text.substr(0, length);
   std::replace_if(
       cleaned.begin(), cleaned.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
+  // U+0080 to U+009F are control characters, too: to some terminals U+009B is the same as ESC [. That the text is valid
+  // UTF-8 the parser has seen to.
+  for (size_t at = cleaned.find('\xc2'); at != std::string::npos; at = cleaned.find('\xc2', at + 1)) {
+    if (static_cast<unsigned char>(cleaned[at + 1]) < 0xa0) cleaned.replace(at, 2, "?");
+  }
   return cleaned;
 }
 
@@ -59,6 +64,7 @@ std::variant<ClientRequest, Refusal> from_wire(const wire::Release& release) {
 std::variant<AdminMessage, Refusal> from_wire(const wire::Evict& evict) {
   switch (evict.what_case()) {
     case wire::Evict::kAll:
+      if (!evict.all()) break;
       return AdminMessage{AdminRequest{EvictRequest{EvictAll{}}}};
     case wire::Evict::kBytes:
       return AdminMessage{AdminRequest{EvictRequest{EvictBytes{evict.bytes()}}}};

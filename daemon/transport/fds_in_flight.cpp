@@ -6,13 +6,28 @@
 
 #include "daemon/transport/fds_in_flight.h"
 
+#include <sys/socket.h>
+
 #include <algorithm>
 
 #include "proto/packet.h"
 
 namespace panbo {
+namespace {
+
+bool has_read_all(int socket) {
+  const auto read = peer_has_read_all(socket);
+  return read && *read;
+}
+
+}  // namespace
+
+void FdsInFlightRegistry::look_at_left_behind() {
+  std::erase_if(left_behind_, [](const LeftBehind& left) { return has_read_all(left.socket.get()); });
+}
 
 void FdsInFlightRegistry::look_at_all() {
+  look_at_left_behind();
   const Time now = std::chrono::steady_clock::now();
   for (FdsInFlight* member : members_) {
     if (member->all_read()) continue;
@@ -46,11 +61,18 @@ void FdsInFlight::add(Charge charge) {
 
 bool FdsInFlight::all_read() {
   if (charges_.empty()) return true;
-  const auto read = peer_has_read_all(socket_);
-  if (!read || !*read) return false;
+  if (!has_read_all(socket_)) return false;
   charges_.clear();
   unread_since_.reset();
   return true;
+}
+
+void FdsInFlight::end(UniqueFd socket) {
+  registry_->look_at_left_behind();
+  if (all_read()) return;
+  ::shutdown(socket.get(), SHUT_RDWR);
+  registry_->left_behind_.push_back({.socket = std::move(socket), .charges = std::move(charges_)});
+  charges_.clear();
 }
 
 }  // namespace panbo

@@ -15,6 +15,7 @@
 #include "daemon/core/budget.h"
 #include "daemon/core/clock.h"
 #include "proto/result.h"
+#include "proto/unique_fd.h"
 
 namespace panbo {
 
@@ -33,14 +34,25 @@ class FdsInFlightRegistry {
 
  private:
   friend class FdsInFlight;
+
+  /// Of a connection that is over.
+  struct LeftBehind {
+    UniqueFd socket;
+    std::vector<Charge> charges;
+  };
+
+  void look_at_left_behind();
+
   const Duration unread_limit_;
   std::vector<FdsInFlight*> members_;
+  /// No more than the accounts' limits of fds allow, since each has one at least.
+  std::vector<LeftBehind> left_behind_;
 };
 
 /// Those of one connection.
 class FdsInFlight {
  public:
-  /// `socket` is borrowed and must outlive this. `on_unread` is called, at least once, when the peer
+  /// `socket` is borrowed and must stay open until end(). `on_unread` is called, at least once, when the peer
   /// has kept others waiting beyond the limit; it must not destroy this.
   FdsInFlight(int socket, std::shared_ptr<Account> account, std::shared_ptr<FdsInFlightRegistry> registry,
               std::function<void()> on_unread);
@@ -54,6 +66,9 @@ class FdsInFlight {
   void add(Charge charge);
   /// Whether the peer has read all, as far as anybody can tell.
   [[nodiscard]] bool all_read();
+  /// The connection is over. Takes the socket over and closes it, at once or when nothing in flight is charged any
+  /// more; the peer sees the end at once in any case. The last call but for the destructor.
+  void end(UniqueFd socket);
 
  private:
   friend class FdsInFlightRegistry;

@@ -1,5 +1,6 @@
 // When the fd table is full accept fails while the socket stays readable: a daemon that goes on trying spins, and one
 // that gives up never comes back. So it is left alone for a moment; those who connect wait in the backlog meanwhile.
+// The same goes for every failure that says nothing of one connection alone.
 //
 // One connection a turn of the event loop, so that a flood of them does not keep the clients waiting.
 
@@ -37,15 +38,14 @@ void Listener::accept() {
   if (!connection.valid()) {
     const Errno error = Errno::last();
     switch (error.value) {
-      case EMFILE:
-      case ENFILE:
-      case ENOBUFS:
-      case ENOMEM:
-        pause(error);
+      case EAGAIN:
+      case ECONNABORTED:
+      case EINTR:
+        // It is gone already, or was somebody else's.
+        wait();
         return;
       default:
-        // EAGAIN, ECONNABORTED, EINTR: it is gone already, or was somebody else's.
-        wait();
+        pause(error);
         return;
     }
   }

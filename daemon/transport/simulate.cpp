@@ -23,6 +23,7 @@ Result<void> run(SimControl& sim, const wire::Simulate& what) {
       if (what.fault().error() <= 0) return Errno{EINVAL};
       return sim.fail_next(what.fault().call(), Errno{what.fault().error()}, what.fault().times());
     case wire::Simulate::kPurge:
+      if (!what.purge()) break;
       return sim.purge();
     case wire::Simulate::kMemoryLimit:
       return sim.set_memory_limit(what.memory_limit());

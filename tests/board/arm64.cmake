@@ -1,5 +1,5 @@
-# Cross compiles for the board: Debian's cross compiler, and a sysroot of arm64 packages, which board.py makes here if it
-# is missing or out of date. What runs while building (protoc, Python) comes from the host.
+# Cross compiles for the board: Debian's cross compiler, and a sysroot of arm64 packages, which board.py makes here if
+# it is missing or out of date. What runs while building (protoc, Python) comes from the host.
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR aarch64)
 set(CMAKE_LIBRARY_ARCHITECTURE aarch64-linux-gnu)
@@ -7,7 +7,8 @@ set(CMAKE_C_COMPILER aarch64-linux-gnu-gcc)
 set(CMAKE_CXX_COMPILER aarch64-linux-gnu-g++)
 
 get_filename_component(CMAKE_SYSROOT ${CMAKE_CURRENT_LIST_DIR}/../../build/board/sysroot ABSOLUTE)
-# Once: CMake reads this file again for every check that compiles something, and board.py has seen to it before it builds.
+# Once: CMake reads this file again for every check that compiles something, and board.py has seen to it before it
+# builds.
 if(NOT DEFINED ENV{PANBO_SYSROOT_READY})
   set(ENV{PANBO_SYSROOT_READY} 1)
   execute_process(COMMAND ${CMAKE_CURRENT_LIST_DIR}/board.py --sysroot COMMAND_ERROR_IS_FATAL ANY)

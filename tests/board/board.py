@@ -5,6 +5,7 @@ Without --run, a console on it. README.md beside this file has more.
 """
 
 import argparse
+import signal
 import sys
 
 sys.dont_write_bytecode = True  # The source tree stays clean.
@@ -17,20 +18,21 @@ from host import PACKAGES, BoardError, check_packages, locked, say
 
 def parse():
     parser = argparse.ArgumentParser(prog="board", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--run", nargs="+", metavar="FILE", default=[], help="run programs or scripts; the status is their first non-zero one")
-    parser.add_argument("--copy", nargs="+", metavar="FILE", default=[], help="copy further ones to a folder in their PATH")
-    parser.add_argument("--env", nargs="+", metavar="NAME=VALUE", default=[], help="set in their environment")
-    parser.add_argument("--root", action="store_true", help="run them as root, not as an ordinary user")
-    parser.add_argument("--keep-going", action="store_true", help="run the next one also after a failure")
-    parser.add_argument("--timeout", type=float, metavar="S", default=900, help="seconds until the board is stopped (%(default)s)")
-    parser.add_argument("--kernel", choices=["6.1", "6.12"], default="6.1", help="which Debian kernel (%(default)s)")
-    parser.add_argument("--fast", action="store_true", help="only the driver: no systemd, no disk, no panbod")
-    parser.add_argument("--mesa", action="store_true", help="with Mesa's OpenGL ES driver")
-    parser.add_argument("--memory", type=int, metavar="MIB", default=896, help="RAM of the kernel (%(default)s)")
-    parser.add_argument("--cmdline", metavar="WORDS", default="", help="more words for the kernel")
-    parser.add_argument("--no-build", dest="build", action="store_false", help="take the arm64 build as it is")
-    parser.add_argument("--deps", action="store_true", help="print the host packages that this needs, one a line")
-    parser.add_argument("--sysroot", action="store_true", help="make the sysroot of the arm64 build, and no more")
+    add = parser.add_argument
+    add("--run", nargs="+", metavar="FILE", default=[], help="run programs or scripts; the first status that is not 0")
+    add("--copy", nargs="+", metavar="FILE", default=[], help="copy further files to a folder in their PATH")
+    add("--env", nargs="+", metavar="NAME=VALUE", default=[], help="set in their environment")
+    add("--root", action="store_true", help="run them as root, not as an ordinary user")
+    add("--keep-going", action="store_true", help="run the next one also after a failure")
+    add("--timeout", type=float, metavar="S", default=900, help="seconds until the board is stopped (%(default)s)")
+    add("--kernel", choices=["6.1", "6.12"], default="6.1", help="which Debian kernel (%(default)s)")
+    add("--fast", action="store_true", help="only the driver: no systemd, no disk, no panbod")
+    add("--mesa", action="store_true", help="with Mesa's OpenGL ES driver")
+    add("--memory", type=int, metavar="MIB", default=896, help="RAM of the kernel (%(default)s)")
+    add("--cmdline", metavar="WORDS", default="", help="more words for the kernel")
+    add("--no-build", dest="build", action="store_false", help="take the arm64 build as it is")
+    add("--deps", action="store_true", help="print the host packages that this needs, one a line")
+    add("--sysroot", action="store_true", help="make the sysroot of the arm64 build, and no more")
     options = parser.parse_args()
     if options.fast and options.mesa:
         parser.error("the fast board has no Mesa")
@@ -53,6 +55,7 @@ def main():
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         sys.exit(main())
     except BoardError as error:

@@ -1,6 +1,7 @@
 """Boots a board in QEMU: with its console on this terminal, or to run programs and learn how they ended."""
 
 import os
+import pathlib
 import subprocess
 import sys
 import tempfile
@@ -16,7 +17,7 @@ from host import CACHE, SOURCE, BoardError, locked, run, say, step
 def build():
     """Brings the arm64 build up to date, as the board's programs come from there."""
     images.sysroot()
-    options = {"cwd": SOURCE, "env": {**os.environ, "PANBO_SYSROOT_READY": "1"}}
+    options = {"loud": True, "cwd": SOURCE, "env": {**os.environ, "PANBO_SYSROOT_READY": "1"}}
     with step("building for arm64"):
         if not (payload.BUILD / "build.ninja").exists():
             run("cmake", "--preset", "arm64", **options)
@@ -38,7 +39,8 @@ def prepare(options, initrd):
         if not options.fast:
             disk = images.root(options.mesa)
             # Writes go to a temporary file: every boot starts from the same disk.
-            command += ["-drive", f"file={disk},format=raw,if=none,id=disk,snapshot=on", "-device", "virtio-blk-pci,drive=disk"]
+            command += ["-drive", f"file={disk},format=raw,if=none,id=disk,snapshot=on"]
+            command += ["-device", "virtio-blk-pci,drive=disk"]
         payload.write(initrd, kernel, options)
     return command
 
@@ -58,20 +60,25 @@ def run_programs(options):
         mode = "fast" if options.fast else "full"
         log = CACHE / f"logs/{options.run[0].name}-{options.kernel}-{mode}.log"
         log.parent.mkdir(exist_ok=True)
-        report = f"{folder}/report"
+        report = pathlib.Path(folder) / "report"
+        for file in (log, report):
+            file.write_text("")
         command += ["-serial", f"file:{log}", "-device", "virtio-serial-pci"]
-        command += ["-chardev", "file,id=output,path=/dev/stdout", "-device", "virtserialport,name=output,chardev=output"]
-        command += ["-chardev", f"file,id=report,path={report}", "-device", "virtserialport,name=report,chardev=report"]
+        for port, file in (("output", "/dev/stdout"), ("report", report)):
+            command += ["-chardev", f"file,id={port},path={file}"]
+            command += ["-device", f"virtserialport,name={port},chardev={port}"]
         say(f"booting the {mode} board with kernel {options.kernel}")
         start = time.monotonic()
         why = run_machine(command, options.timeout)
-        lines = open(report, encoding="utf-8").read().splitlines() if os.path.exists(report) else []
+        lines = report.read_text().splitlines()
     say(f"the board was on for {time.monotonic() - start:.1f} s; its console: {log.relative_to(SOURCE)}")
     return result(lines, why, log)
 
 
 def run_machine(command, timeout):
     """Copies what the board's programs print to stdout. Returns why it was stopped early, if it was."""
+    # QEMU does not outlive this process, however it ends.
+    command = ["setpriv", "--pdeathsig", "KILL", *command]
     qemu = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     expired = threading.Event()
 
@@ -101,5 +108,6 @@ def result(lines, why, log):
             first = first or int(status)
     if lines[-1:] != ["end"]:
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-30:])
-        raise BoardError(f"{tail}\nboard: {why or 'it stopped before its programs had ended'}; the whole console: {log}")
+        why = why or "it stopped before its programs had ended"
+        raise BoardError(f"the end of its console:\n{tail}\nboard: {why}; the whole console: {log}")
     return first

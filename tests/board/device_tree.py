@@ -36,4 +36,5 @@ def make(machine, gpu_address, blob):
     run(*machine, "-machine", f"dumpdtb={plain}")
     source = run("dtc", "-q", "-I", "dtb", "-O", "dts", plain)
     plain.unlink()
-    run("dtc", "-q", "-I", "dts", "-O", "dtb", "-o", blob, input=source + GPU.format(address=gpu_address, size=registers.SIZE))
+    source += GPU.format(address=gpu_address, size=registers.SIZE)
+    run("dtc", "-q", "-I", "dts", "-O", "dtb", "-o", blob, input=source)

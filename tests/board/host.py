@@ -54,12 +54,13 @@ def check_packages():
         raise MissingPackages(f"packages are missing. Install them: apt-get install {' '.join(missing)}")
 
 
-def run(*command, **options):
-    """Runs a program quietly; returns what it printed. Its complaints are shown only if it fails."""
+def run(*command, loud=False, **options):
+    """Runs a program and returns what it printed. Its complaints are shown only if it fails; all of it if loud."""
     command = [str(word) for word in command]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False, **options)
+    out, err = (sys.stderr, None) if loud else (subprocess.PIPE, subprocess.PIPE)
+    done = subprocess.run(command, stdout=out, stderr=err, text=True, check=False, **options)
     if done.returncode != 0:
-        complaint = "\n".join((done.stdout + done.stderr).splitlines()[-20:])
+        complaint = "\n".join(((done.stdout or "") + (done.stderr or "")).splitlines()[-20:])
         raise BoardError(f"failed with status {done.returncode}: {' '.join(command)}\n{complaint}")
     return done.stdout
 

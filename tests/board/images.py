@@ -13,14 +13,15 @@ from host import CACHE, HERE, cached, remove, run
 
 # What the build needs, for the compiler.
 SYSROOT = """
-    libboost1.81-dev libc6-dev libcli11-dev libdrm-dev libgtest-dev libncurses-dev libprotobuf-dev libprotozero-dev
-    libspdlog-dev libstdc++-12-dev libsystemd-dev libtomlplusplus-dev linux-libc-dev nlohmann-json3-dev
+    libbenchmark-dev libboost1.81-dev libc6-dev libcli11-dev libdrm-dev libfmt-dev libgtest-dev libprotobuf-dev
+    libprotozero-dev libspdlog-dev libstdc++-12-dev libsystemd-dev libtomlplusplus-dev libutfcpp-dev linux-libc-dev
+    nlohmann-json3-dev
 """.split()
 
 # What runs on the full board: a small Debian, and the libraries of what the build installs.
 ROOT = """
-    base-files base-passwd bash coreutils dash findutils grep gzip hostname kmod login mawk mount passwd procps sed strace
-    systemd systemd-sysv tar udev util-linux
+    base-files base-passwd bash coreutils dash findutils grep gzip hostname kmod login mawk mount passwd procps sed
+    strace systemd systemd-sysv tar udev util-linux
     libdrm2 libncursesw6 libprotobuf-lite32 libspdlog1.10 libstdc++6 libsystemd0 libtomlplusplus3
 """.split()
 MESA = "libegl-mesa0 libegl1 libgbm1 libgl1-mesa-dri libgles2".split()

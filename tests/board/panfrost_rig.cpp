@@ -64,8 +64,10 @@ void PanfrostPeer::close(uint32_t handle) {
   EXPECT_EQ(drmCloseBufferHandle(drm_.get(), handle), 0) << std::strerror(errno);
 }
 
-void PanfrostPeer::submit(uint32_t handle) {
-  uapi::Submit job{.jc = 0x2000000, .bo_handles = reinterpret_cast<uintptr_t>(&handle), .bo_handle_count = 1};
+void PanfrostPeer::submit(const std::vector<uint32_t>& handles) {
+  uapi::Submit job{.jc = 0x2000000,
+                   .bo_handles = reinterpret_cast<uintptr_t>(handles.data()),
+                   .bo_handle_count = static_cast<uint32_t>(handles.size())};
   EXPECT_EQ(drmIoctl(drm_.get(), uapi::kSubmit, &job), 0) << std::strerror(errno);
 }
 

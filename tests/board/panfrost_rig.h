@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "proto/unique_fd.h"
 #include "tests/support/device_contract.h"
@@ -20,7 +21,8 @@ class PanfrostPeer {
 
   /// Starts a job that uses the BO. On a board without a working GPU it stays busy for 500 ms, until the kernel gives
   /// up on it.
-  void submit(uint32_t handle);
+  void submit(uint32_t handle) { submit(std::vector{handle}); }
+  void submit(const std::vector<uint32_t>& handles);
 
   [[nodiscard]] int fd() const { return drm_.get(); }
 

@@ -1,7 +1,7 @@
 """The registers of a Mali-T860, as a GPU that is always done: an image of its 64 KiB, to be put into plain memory.
 
-The driver reads what the GPU is and finds it reset, powered and with clean caches. Nobody reads what it writes, so a job
-that it starts never ends, and the driver gives up on it after 500 ms.
+The driver reads what the GPU is and finds it reset, powered and with clean caches. Nobody reads what it writes, so a
+job that it starts never ends, and the driver gives up on it after 500 ms.
 """
 
 import struct

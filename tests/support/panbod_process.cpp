@@ -40,19 +40,25 @@ pid_t spawn(const std::vector<std::string>& command, const std::string& log) {
 
 }  // namespace
 
+std::string panbod_executable() {
+  const std::string beside = executable_directory() + "/panbod";
+  return std::filesystem::exists(beside) ? beside : "/usr/sbin/panbod";
+}
+
 std::string executable_directory() {
   return std::filesystem::read_symlink("/proc/self/exe").parent_path();
 }
 
-PanbodProcess::PanbodProcess(std::vector<std::string> arguments) {
+PanbodProcess::PanbodProcess(std::vector<std::string> arguments, const std::string& device) {
   std::string pattern = "/tmp/panbod-XXXXXX";
   if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no directory below /tmp");
   directory_ = pattern;
-  std::vector<std::string> command = {executable_directory() + "/panbod", "--device", "sim", "--socket", socket_path()};
+  std::vector<std::string> command = {panbod_executable(), "--device", device, "--socket", socket_path()};
   command.insert(command.end(), arguments.begin(), arguments.end());
   pid_ = spawn(command, log_path());
   const auto limit = std::chrono::steady_clock::now() + kStartLimit;
-  while (!WirePeer::can_connect(socket_path())) {
+  // The admin socket is the last thing that it opens.
+  while (!WirePeer::can_connect(admin_socket_path())) {
     const bool ended = ::waitpid(pid_, nullptr, WNOHANG) == pid_;
     if (ended || std::chrono::steady_clock::now() > limit) {
       const std::string text = log();
@@ -85,8 +91,18 @@ std::string PanbodProcess::log() const {
 }
 
 size_t PanbodProcess::open_fds() const {
-  const std::filesystem::directory_iterator fds("/proc/" + std::to_string(pid_) + "/fd");
+  const std::filesystem::directory_iterator fds(fd_directory());
   return static_cast<size_t>(std::distance(begin(fds), end(fds)));
+}
+
+int PanbodProcess::first_free_fd() const {
+  int fd = 0;
+  while (std::filesystem::is_symlink(fd_directory() + "/" + std::to_string(fd))) ++fd;
+  return fd;
+}
+
+std::string PanbodProcess::fd_directory() const {
+  return "/proc/" + std::to_string(pid_) + "/fd";
 }
 
 }  // namespace panbo

@@ -1,4 +1,4 @@
-// A panbod of one's own: the real executable beside the test's, in a directory of its own.
+// A panbod of one's own: the real executable, with its sockets in a directory of its own.
 #pragma once
 
 #include <sys/types.h>
@@ -10,9 +10,9 @@ namespace panbo {
 
 class PanbodProcess {
  public:
-  /// Starts it with --device sim, its sockets in a new directory below /tmp, and `arguments`, and waits until it
-  /// accepts clients. Its log goes to log_path(). Throws std::runtime_error with the log's text if it does not.
-  explicit PanbodProcess(std::vector<std::string> arguments = {});
+  /// Starts it on a device, with its sockets in a new directory below /tmp, and `arguments`, and waits until it accepts
+  /// clients. Its log goes to log_path(). Throws std::runtime_error with the log's text if it does not.
+  explicit PanbodProcess(std::vector<std::string> arguments = {}, const std::string& device = "sim");
   /// Ends it with SIGTERM if it still runs, and removes the directory.
   ~PanbodProcess();
   PanbodProcess(const PanbodProcess&) = delete;
@@ -29,11 +29,18 @@ class PanbodProcess {
   [[nodiscard]] std::string log() const;
   /// How many fds it has open.
   [[nodiscard]] size_t open_fds() const;
+  /// The number that its next fd will have.
+  [[nodiscard]] int first_free_fd() const;
 
  private:
+  [[nodiscard]] std::string fd_directory() const;
+
   std::string directory_;
   pid_t pid_ = -1;
 };
+
+/// The daemon of this build, or on a board the one that is installed.
+[[nodiscard]] std::string panbod_executable();
 
 /// The directory of this executable, where all others of the build are.
 [[nodiscard]] std::string executable_directory();

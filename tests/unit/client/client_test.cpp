@@ -217,6 +217,24 @@ TEST_F(ClientTest, RefusesFewerFdsThanGrants) {
   EXPECT_EQ(open_fds(), fds);
 }
 
+TEST_F(ClientTest, RefusesMoreFdsThanGrants) {
+  connect();
+  daemon_.follow([](FakeDaemon::Peer& peer, const wire::Envelope& request) {
+    if (!request.has_alloc()) return false;
+    const UniqueFd fd = make_memfd(4096);
+    wire::Envelope answer;
+    answer.set_request_id(request.request_id());
+    *answer.mutable_granted()->add_grants() = describe(fd.get(), 1);
+    peer.send(answer, {fd.get(), fd.get()});
+    return true;
+  });
+  const int fds = open_fds();
+  panbo_bo* bo = nullptr;
+  EXPECT_EQ(alloc(4096, &bo), -EPROTO);
+  EXPECT_TRUE(released({1}));
+  EXPECT_EQ(open_fds(), fds);
+}
+
 TEST_F(ClientTest, RefusesAnotherNumberOfGrantsThanItAskedFor) {
   connect();
   lend({});

@@ -3,9 +3,11 @@
 #include "client/lib/connection.h"
 
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 
 #include <atomic>
 #include <map>
+#include <optional>
 #include <thread>
 
 #include "client/lib/seqpacket_socket.h"
@@ -125,17 +127,39 @@ TEST_F(ConnectionTest, EndsEveryCallWhenTheDaemonDies) {
   EXPECT_EQ(connection_.send({}).error(), Errno{ENOTCONN});
 }
 
-TEST_F(ConnectionTest, ReadsWhatTheDaemonSaidBeforeItHungUp) {
-  daemon_.follow([](FakeDaemon::Peer& peer, const wire::Envelope& request) {
-    peer.fail(request.request_id(), wire::FAILURE_VERSION);
-    peer.hang_up();
-    return true;
-  });
+// Such a daemon leaves something unread, for which the kernel has an error of its own.
+class DeadDaemonTest : public testing::Test {
+ protected:
+  DeadDaemonTest() {
+    int fds[2];
+    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), 0);
+    daemon_.emplace(UniqueFd(fds[0]));
+    connection_.emplace(UniqueFd(fds[1]));
+    PacketBuffer buffer;
+    const uint64_t lease = 1;
+    EXPECT_TRUE(connection_->send(codec::encode_release(std::span(&lease, 1), buffer)));
+  }
+
+  std::optional<FakeDaemon::Peer> daemon_;
+  std::optional<Connection> connection_;
+};
+
+TEST_F(DeadDaemonTest, ItsLastAnswerIsRead) {
+  daemon_->fail(1, wire::FAILURE_VERSION);
+  daemon_.reset();
   PacketBuffer hello;
   PacketBuffer buffer;
-  const auto answer = connection_.call(1, codec::encode_hello(1, 1, "", hello), buffer);
+  const auto answer = connection_->call(1, codec::encode_hello(1, 1, "", hello), buffer);
   ASSERT_TRUE(answer);
   EXPECT_EQ(std::get<codec::Failure>(codec::decode(answer->packet)->body).code, codec::FailureCode::kVersion);
+}
+
+TEST_F(DeadDaemonTest, ItsLastEventsAreHandled) {
+  daemon_->send(pressure());
+  daemon_->send(pressure());
+  daemon_.reset();
+  EXPECT_EQ(*connection_->dispatch(std::nullopt), 2);
+  EXPECT_EQ(connection_->dispatch(std::nullopt).error(), Errno{ENOTCONN});
 }
 
 TEST_F(ConnectionTest, GivesBackWhatNobodyAskedFor) {

@@ -1,0 +1,82 @@
+// What every integration test starts with: a daemon, somebody who looks at its figures, and a client that is to be
+// served whatever the test does.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <functional>
+#include <string>
+#include <thread>
+
+#include "tests/support/panbod_process.h"
+#include "tests/support/wire_peer.h"
+
+namespace panbo {
+
+constexpr uint64_t kMiB = uint64_t{1} << 20;
+
+/// Waits until `happened`, in steps, for as long as a loaded machine may take.
+inline void await(const std::string& what, const std::function<bool()>& happened) {
+  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (!happened()) {
+    ASSERT_LT(std::chrono::steady_clock::now(), limit) << "in vain: " << what;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
+class PanbodTest : public testing::Test {
+ protected:
+  explicit PanbodTest(std::vector<std::string> arguments = {}) : daemon_(std::move(arguments)) {
+    bystander_.hello("bystander");
+    // Both sides of a connection that is being accepted cost fds; count when all is quiet.
+    expect_bystander_served();
+    quiet_fds_ = daemon_.open_fds();
+  }
+
+  void TearDown() override {
+    if (HasFailure()) std::printf("panbod's log:\n%s", daemon_.log().c_str());
+  }
+
+  [[nodiscard]] WirePeer connect() const { return WirePeer(daemon_.socket_path()); }
+
+  [[nodiscard]] WirePeer connect_and_greet(const std::string& name = "test") const {
+    WirePeer peer = connect();
+    peer.hello(name);
+    return peer;
+  }
+
+  /// The client that was there first gets a BO and gives it back, and nobody has any left then.
+  void expect_bystander_served() {
+    const FromDaemon answer = bystander_.alloc(4096);
+    ASSERT_TRUE(answer.message.has_granted()) << answer.message.failure().message();
+    ASSERT_EQ(answer.fds.size(), 1u);
+    bystander_.release({answer.message.granted().grants(0).lease_id()});
+  }
+
+  /// As if nothing had happened: no leases, no fds more than at the start.
+  void expect_nothing_leaked() {
+    await("no leases are left", [this] { return admin_.stats().leased().count() == 0; });
+    await("nothing drains", [this] {
+      const auto stats = admin_.stats();
+      return stats.draining().count() == 0 && stats.held().count() == 0;
+    });
+    admin_.evict_all();
+    await("the fds are back", [this] { return daemon_.open_fds() <= quiet_fds_; });
+  }
+
+  /// How often the log has `text`.
+  [[nodiscard]] size_t logged(const std::string& text) const {
+    const std::string log = daemon_.log();
+    size_t count = 0;
+    for (size_t at = log.find(text); at != std::string::npos; at = log.find(text, at + 1)) ++count;
+    return count;
+  }
+
+  PanbodProcess daemon_;
+  WirePeer admin_{daemon_.admin_socket_path()};
+  WirePeer bystander_{daemon_.socket_path()};
+  size_t quiet_fds_ = 0;
+};
+
+}  // namespace panbo

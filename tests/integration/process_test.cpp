@@ -1,0 +1,112 @@
+// panbod as a process: how it starts, what it says, how it ends.
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "tests/integration/panbod_test.h"
+
+namespace panbo {
+namespace {
+
+struct Ended {
+  int status = -1;
+  std::string output;
+};
+
+/// Runs panbod with `arguments` until it ends by itself.
+Ended run_panbod(const std::string& arguments) {
+  const std::string command = panbod_executable() + " " + arguments + " 2>&1";
+  FILE* pipe = ::popen(command.c_str(), "r");
+  Ended ended;
+  char line[512];
+  while (std::fgets(line, sizeof(line), pipe) != nullptr) ended.output += line;
+  ended.status = WEXITSTATUS(::pclose(pipe));
+  return ended;
+}
+
+class ProcessTest : public testing::Test {
+ protected:
+  ProcessTest() {
+    std::string pattern = "/tmp/panbo-test-XXXXXX";
+    directory_ = ::mkdtemp(pattern.data());
+  }
+  ~ProcessTest() override { std::filesystem::remove_all(directory_); }
+
+  [[nodiscard]] std::string config(const std::string& text) const {
+    std::ofstream(directory_ + "/panbod.toml") << text;
+    return "--config " + directory_ + "/panbod.toml --device sim --socket " + directory_ + "/panbo.sock";
+  }
+
+  std::string directory_;
+};
+
+TEST_F(ProcessTest, EndsCleanlyOnSigtermAndTakesItsSocketsAlong) {
+  PanbodProcess daemon;
+  const std::string socket = daemon.socket_path();
+  const std::string admin = daemon.admin_socket_path();
+  ASSERT_TRUE(std::filesystem::exists(socket));
+  const int status = daemon.stop();
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+  EXPECT_FALSE(std::filesystem::exists(socket));
+  EXPECT_FALSE(std::filesystem::exists(admin));
+}
+
+TEST_F(ProcessTest, EndsWithLeasesAndRequestsUnderWay) {
+  PanbodProcess daemon;
+  WirePeer peer(daemon.socket_path());
+  peer.hello();
+  const FromDaemon lease = peer.alloc(64 * kMiB);
+  wire::Envelope message;
+  for (int i = 0; i < 8; ++i) message.mutable_alloc()->add_items()->set_size(16 * kMiB);
+  peer.send(message);
+  EXPECT_EQ(daemon.stop(), 0);
+}
+
+TEST_F(ProcessTest, SaysWhatToDoWithoutAGpu) {
+  if (std::filesystem::exists("/dev/dri")) GTEST_SKIP() << "this machine may have one";
+  for (const std::string arguments : {"", "--device auto"}) {
+    const Ended ended = run_panbod(arguments + " --socket " + directory_ + "/panbo.sock");
+    EXPECT_EQ(ended.status, 1);
+    EXPECT_NE(ended.output.find("--device sim"), std::string::npos) << ended.output;
+  }
+  EXPECT_EQ(run_panbod("--device panfrost --socket " + directory_ + "/panbo.sock").status, 1);
+}
+
+TEST_F(ProcessTest, RefusesASettingWithTheLine) {
+  const Ended unknown = run_panbod(config("# comment\n[cache]\nmaximum = 5\n"));
+  EXPECT_EQ(unknown.status, 1);
+  EXPECT_NE(unknown.output.find("panbod.toml:3: unknown key cache.maximum"), std::string::npos) << unknown.output;
+  const Ended bad = run_panbod(config("[cache]\nmax = -1\n"));
+  EXPECT_EQ(bad.status, 1);
+  EXPECT_NE(bad.output.find("panbod.toml:2: cache.max must be"), std::string::npos) << bad.output;
+  EXPECT_EQ(run_panbod("--log-level loud").status, 2);
+  EXPECT_EQ(run_panbod("--config " + directory_ + "/none.toml").status, 1);
+}
+
+TEST_F(ProcessTest, RefusesTheSocketOfALivingDaemon) {
+  const PanbodProcess daemon;
+  const Ended second = run_panbod("--device sim --socket " + daemon.socket_path());
+  EXPECT_EQ(second.status, 1);
+  EXPECT_NE(second.output.find("another panbod listens there"), std::string::npos) << second.output;
+  EXPECT_TRUE(WirePeer::can_connect(daemon.socket_path()));
+}
+
+TEST_F(ProcessTest, SocketsHaveTheModesThatTheirUsersNeed) {
+  const PanbodProcess daemon;
+  struct stat clients {};
+  struct stat administrators {};
+  ASSERT_EQ(::stat(daemon.socket_path().c_str(), &clients), 0);
+  ASSERT_EQ(::stat(daemon.admin_socket_path().c_str(), &administrators), 0);
+  EXPECT_EQ(clients.st_mode & 0777, 0666u);
+  EXPECT_EQ(administrators.st_mode & 0777, 0600u);
+}
+
+}  // namespace
+}  // namespace panbo

@@ -1,0 +1,237 @@
+// Real sockets: what a peer has read is what the kernel says.
+
+#include "daemon/transport/fds_in_flight.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include "proto/packet.h"
+#include "tests/support/fds.h"
+#include "tests/unit/transport/test_peer.h"
+
+namespace panbo::test {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::milliseconds;
+
+constexpr Cost limit_of_fds(uint64_t fds) {
+  Cost limits = kNoLimit;
+  limits.fds = fds;
+  return limits;
+}
+
+/// A connection that sends fds, and the peer that may read them.
+class Sender {
+ public:
+  Sender(std::shared_ptr<Account> user, const std::shared_ptr<FdsInFlightRegistry>& registry)
+      : ends_(socket_pair()),
+        account_(std::make_shared<Account>("client", limit_of_fds(4), std::move(user))),
+        fds_(std::make_unique<FdsInFlight>(ends_.first.get(), account_, registry, [this] { ++unread; })) {}
+
+  /// False: no room.
+  bool send(size_t count) {
+    auto charge = fds_->take(count);
+    if (!charge) {
+      EXPECT_EQ(charge.error(), Errno{EDQUOT});
+      return false;
+    }
+    const UniqueFd file(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    const std::vector<int> borrowed(count, file.get());
+    const std::byte text{};
+    EXPECT_TRUE(send_packet(ends_.first.get(), std::span(&text, 1), borrowed, MSG_DONTWAIT));
+    fds_->add(*std::move(charge));
+    return true;
+  }
+  void read_one() {
+    std::byte text;
+    ReceivedFds fds;
+    EXPECT_TRUE(receive_packet(ends_.second.get(), std::span(&text, 1), fds, MSG_DONTWAIT));
+  }
+  void peer_closes() { ends_.second.reset(); }
+  /// The daemon ends the connection.
+  void end() {
+    fds_->end(std::move(ends_.first));
+    fds_.reset();
+  }
+  /// Whether the peer sees that, once it has read everything.
+  bool peer_is_at_end() {
+    std::byte text;
+    return ::recv(ends_.second.get(), &text, 1, MSG_DONTWAIT) == 0;
+  }
+
+  [[nodiscard]] uint64_t charged() const { return account_->used().fds; }
+  FdsInFlight& fds() { return *fds_; }
+
+  int unread = 0;
+
+ private:
+  std::pair<UniqueFd, UniqueFd> ends_;
+  const std::shared_ptr<Account> account_;
+  std::unique_ptr<FdsInFlight> fds_;
+};
+
+class FdsInFlightTest : public testing::Test {
+ protected:
+  std::unique_ptr<Sender> sender() { return std::make_unique<Sender>(user_, registry_); }
+  std::unique_ptr<Sender> sender_among(const std::shared_ptr<FdsInFlightRegistry>& registry) {
+    return std::make_unique<Sender>(user_, registry);
+  }
+
+  const std::shared_ptr<Account> user_ = std::make_shared<Account>("user", limit_of_fds(6), nullptr);
+  const std::shared_ptr<FdsInFlightRegistry> registry_ = std::make_shared<FdsInFlightRegistry>(hours(1));
+};
+
+TEST_F(FdsInFlightTest, AClientHasNoMoreUnreadThanItsLimit) {
+  const auto client = sender();
+  EXPECT_TRUE(client->send(3));
+  EXPECT_FALSE(client->send(2));
+  EXPECT_TRUE(client->send(1));
+  EXPECT_FALSE(client->send(1));
+  EXPECT_EQ(client->charged(), 4u);
+  EXPECT_EQ(user_->used().fds, 4u);
+}
+
+TEST_F(FdsInFlightTest, AClientThatHasReadAllHasRoomAgain) {
+  const auto client = sender();
+  ASSERT_TRUE(client->send(3));
+  ASSERT_TRUE(client->send(1));
+  client->read_one();
+  EXPECT_FALSE(client->fds().all_read());
+  EXPECT_FALSE(client->send(1)) << "part of it is still unread";
+  client->read_one();
+  EXPECT_TRUE(client->send(4));
+  EXPECT_EQ(client->charged(), 4u);
+}
+
+TEST_F(FdsInFlightTest, WhatAnIdleSiblingHasReadIsGivenBackWhenItIsNeeded) {
+  const auto idle = sender();
+  const auto client = sender();
+  ASSERT_TRUE(idle->send(4));
+  idle->read_one();
+  EXPECT_EQ(user_->used().fds, 4u) << "nobody has looked";
+  EXPECT_TRUE(client->send(4));
+  EXPECT_EQ(idle->charged(), 0u);
+  EXPECT_EQ(user_->used().fds, 4u);
+}
+
+TEST_F(FdsInFlightTest, WhatASiblingHasNotReadStaysCharged) {
+  const auto sibling = sender();
+  const auto client = sender();
+  ASSERT_TRUE(sibling->send(4));
+  EXPECT_FALSE(client->send(4));
+  EXPECT_TRUE(client->send(2));
+  EXPECT_EQ(sibling->unread, 0);
+}
+
+TEST_F(FdsInFlightTest, WhoLeavesUnreadWhatOthersNeedIsFoundAfterTheLimit) {
+  constexpr auto kLimit = milliseconds(20);
+  const auto registry = std::make_shared<FdsInFlightRegistry>(kLimit);
+  const auto sibling = sender_among(registry);
+  const auto reader = sender_among(registry);
+  const auto client = sender_among(registry);
+  ASSERT_TRUE(sibling->send(4));
+  ASSERT_TRUE(reader->send(2));
+  reader->read_one();
+  const auto start = std::chrono::steady_clock::now();
+  ASSERT_FALSE(client->send(4));
+  EXPECT_EQ(sibling->unread, 0) << "it may be about to read";
+  while (sibling->unread == 0) ASSERT_FALSE(client->send(4));
+  EXPECT_GE(std::chrono::steady_clock::now() - start, kLimit);
+  EXPECT_EQ(reader->unread, 0);
+  EXPECT_EQ(client->unread, 0);
+}
+
+TEST_F(FdsInFlightTest, NobodyIsFoundBeforeTheLimit) {
+  const auto sibling = sender();
+  const auto client = sender();
+  ASSERT_TRUE(sibling->send(4));
+  for (int i = 0; i < 100; ++i) ASSERT_FALSE(client->send(4));
+  EXPECT_EQ(sibling->unread, 0);
+}
+
+TEST_F(FdsInFlightTest, WhoIsSentMoreHasReadSomethingAndHasTheWholeLimitAgain) {
+  constexpr auto kLimit = milliseconds(20);
+  const auto registry = std::make_shared<FdsInFlightRegistry>(kLimit);
+  const auto busy = sender_among(registry);
+  const auto client = sender_among(registry);
+  ASSERT_TRUE(busy->send(3));
+  ASSERT_FALSE(client->send(4));
+  const auto first_look = std::chrono::steady_clock::now();
+  while (std::chrono::steady_clock::now() - first_look < kLimit) continue;
+  ASSERT_TRUE(busy->send(1));
+  ASSERT_FALSE(client->send(4));
+  EXPECT_EQ(busy->unread, 0);
+  while (busy->unread == 0) ASSERT_FALSE(client->send(4));
+}
+
+TEST_F(FdsInFlightTest, APeerThatLeftWithoutReadingHoldsNothing) {
+  const auto client = sender();
+  const auto sibling = sender();
+  ASSERT_TRUE(sibling->send(4));
+  sibling->peer_closes();
+  EXPECT_TRUE(client->send(4));
+  EXPECT_EQ(sibling->charged(), 0u);
+}
+
+TEST_F(FdsInFlightTest, AConnectionThatIsGoneIsNotLookedAt) {
+  const auto client = sender();
+  sender()->end();
+  ASSERT_TRUE(client->send(4));
+  EXPECT_FALSE(client->send(4));
+}
+
+TEST_F(FdsInFlightTest, FdsStayChargedAfterTheirConnectionUntilThePeerReadsThem) {
+  const auto gone = sender();
+  const auto client = sender();
+  ASSERT_TRUE(gone->send(4));
+  gone->end();
+  EXPECT_EQ(gone->charged(), 4u) << "the kernel charges the daemon for them as before";
+  EXPECT_FALSE(client->send(4));
+  gone->read_one();
+  EXPECT_TRUE(gone->peer_is_at_end());
+  EXPECT_TRUE(client->send(4));
+  EXPECT_EQ(gone->charged(), 0u);
+}
+
+TEST_F(FdsInFlightTest, FdsStayChargedAfterTheirConnectionUntilThePeerIsGone) {
+  const auto gone = sender();
+  const auto client = sender();
+  ASSERT_TRUE(gone->send(4));
+  gone->end();
+  EXPECT_FALSE(client->send(4));
+  gone->peer_closes();
+  EXPECT_TRUE(client->send(4));
+}
+
+TEST_F(FdsInFlightTest, AConnectionWhosePeerHasReadAllLeavesNothingBehind) {
+  const int before = open_fds();
+  {
+    const auto client = sender();
+    ASSERT_TRUE(client->send(4));
+    client->read_one();
+    const int with_both_ends = open_fds();
+    client->end();
+    EXPECT_EQ(open_fds(), with_both_ends - 1);
+    EXPECT_TRUE(client->peer_is_at_end());
+    EXPECT_EQ(user_->used().fds, 0u);
+  }
+  EXPECT_EQ(open_fds(), before);
+}
+
+TEST_F(FdsInFlightTest, WhatWasLeftBehindIsClosedWhenTheNextOneEnds) {
+  const int before = open_fds();
+  const auto first = sender();
+  const auto second = sender();
+  ASSERT_TRUE(first->send(1));
+  ASSERT_TRUE(second->send(1));
+  first->end();
+  first->peer_closes();
+  second->end();
+  second->peer_closes();
+  EXPECT_EQ(open_fds(), before + 1) << "only the second is left";
+}
+
+}  // namespace
+}  // namespace panbo::test
