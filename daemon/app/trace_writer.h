@@ -6,8 +6,8 @@
 
 #include "daemon/core/clock.h"
 #include "proto/result.h"
-#include "trace.pb.h"
 #include "proto/unique_fd.h"
+#include "trace.pb.h"
 
 namespace panbo {
 

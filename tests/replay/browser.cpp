@@ -1,6 +1,6 @@
 // A browser in which each tab is a process that draws for itself, beside the browser's own window and the compositor.
-// A tab loads its page, is scrolled in bursts, and when the user turns to another it drops its tiles after two seconds. A
-// tab that is turned to again makes its tiles anew. Tabs are opened and closed; then the user leaves.
+// A tab loads its page, is scrolled in bursts, and when the user turns to another it drops its tiles after two seconds.
+// A tab that is turned to again makes its tiles anew. Tabs are opened and closed; then the user leaves.
 
 #include <list>
 
@@ -15,7 +15,8 @@ using std::chrono::seconds;
 
 constexpr Duration kLength = std::chrono::minutes(5);
 constexpr size_t kMostTabs = 12;
-constexpr FrameCost kTabCost = {.least_slabs = 8, .most_slabs = 20, .frames_per_stream = 8, .most_job = milliseconds(9)};
+constexpr FrameCost kTabCost = {
+    .least_slabs = 8, .most_slabs = 20, .frames_per_stream = 8, .most_job = milliseconds(9)};
 
 class Browser {
  public:

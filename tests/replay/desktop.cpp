@@ -1,6 +1,6 @@
-// One user, 12 programs: the compositor, which draws whenever somebody else does; a panel with a clock; and ten windows.
-// The user works with one window at a time, in bursts (scrolling, typing, dragging) with pauses to read, now and then
-// resizes the window, and sometimes goes for a coffee.
+// One user, 12 programs: the compositor, which draws whenever somebody else does; a panel with a clock; and ten
+// windows. The user works with one window at a time, in bursts (scrolling, typing, dragging) with pauses to read, now
+// and then resizes the window, and sometimes goes for a coffee.
 
 #include <array>
 
@@ -33,7 +33,9 @@ constexpr std::array<Window, 10> kWindows = {{
     {"music", Habit::kText, {.least_slabs = 3, .most_slabs = 6}},
     {"video", Habit::kVideo, {.least_slabs = 3, .most_slabs = 5}},
     {"maps", Habit::kPage, {.least_slabs = 20, .most_slabs = 40, .frames_per_stream = 4, .most_job = milliseconds(11)}},
-    {"game", Habit::kScene, {.least_slabs = 30, .most_slabs = 60, .frames_per_stream = 2, .most_job = milliseconds(13)}},
+    {"game",
+     Habit::kScene,
+     {.least_slabs = 30, .most_slabs = 60, .frames_per_stream = 2, .most_job = milliseconds(13)}},
 }};
 
 class Desktop {

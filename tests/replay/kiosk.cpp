@@ -1,6 +1,6 @@
 // A public display with three programs: the compositor, the player, and an application for visitors. The player shows
-// slides, each blended over the one before, and every fourth time a video clip. Now and then a visitor touches the screen,
-// and looks through some pages. In the end it is night, and nothing moves.
+// slides, each blended over the one before, and every fourth time a video clip. Now and then a visitor touches the
+// screen, and looks through some pages. In the end it is night, and nothing moves.
 
 #include "tests/replay/generate.h"
 #include "tests/replay/program.h"

@@ -71,12 +71,14 @@ int main(int argc, char** argv) {
 
   RunOptions run_options;
   auto* run_command = app.add_subcommand("run", "Play traces to policies");
-  run_command->add_option("TRACE", run_options.traces, "Files of panbod --record, PANBO_RECORD or panbo-replay generate")
+  run_command
+      ->add_option("TRACE", run_options.traces, "Files of panbod --record, PANBO_RECORD or panbo-replay generate")
       ->required()
       ->check(CLI::ExistingFile);
   run_command->add_option("--policy", run_options.policies, "Whose cache; may be given several times [all]")
       ->check(CLI::IsMember(std::vector<std::string>(kPolicies.begin(), kPolicies.end())));
-  run_command->add_option("--ram", run_options.board.ram, "Memory of panbo's board [4GiB]")->transform(CLI::AsSizeValue(false));
+  run_command->add_option("--ram", run_options.board.ram, "Memory of panbo's board [4GiB]")
+      ->transform(CLI::AsSizeValue(false));
   run_command->add_option("--others", run_options.board.others, "What all but BOs takes of it [1GiB]")
       ->transform(CLI::AsSizeValue(false));
   run_command->add_flag("--json", run_options.json, "Print JSON instead of a table");
@@ -86,7 +88,9 @@ int main(int argc, char** argv) {
   auto* generate_command = app.add_subcommand("generate", "Make a synthetic trace");
   std::vector<std::string> scenes;
   for (const auto& scene : kScenes) scenes.emplace_back(scene.name);
-  generate_command->add_option("SCENE", generate_options.scene, "What it is about")->required()->check(CLI::IsMember(scenes));
+  generate_command->add_option("SCENE", generate_options.scene, "What it is about")
+      ->required()
+      ->check(CLI::IsMember(scenes));
   generate_command->add_option("--seed", generate_options.seed, "Other seeds give other traces [1]");
   generate_command->add_option("--output", generate_options.output, "The file")->required();
 

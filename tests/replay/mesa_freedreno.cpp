@@ -29,8 +29,8 @@ uint64_t MesaFreedreno::size_to_create(uint64_t size) const {
 }
 
 PrivateCaches::Bucket::iterator MesaFreedreno::find(Bucket& bucket, uint64_t /*size*/, uint32_t flags) const {
-  const auto stop =
-      std::find_if(bucket.begin(), bucket.end(), [&](const Entry& entry) { return entry.busy || entry.flags == flags; });
+  const auto stop = std::find_if(bucket.begin(), bucket.end(),
+                                 [&](const Entry& entry) { return entry.busy || entry.flags == flags; });
   return stop == bucket.end() || stop->busy ? bucket.end() : stop;
 }
 

@@ -20,9 +20,8 @@ uint64_t MesaPanfrost::size_to_create(uint64_t size) const {
 }
 
 PrivateCaches::Bucket::iterator MesaPanfrost::find(Bucket& bucket, uint64_t size, uint32_t flags) const {
-  const auto fits = std::find_if(bucket.begin(), bucket.end(), [&](const Entry& entry) {
-    return entry.size >= size && entry.flags == flags;
-  });
+  const auto fits = std::find_if(bucket.begin(), bucket.end(),
+                                 [&](const Entry& entry) { return entry.size >= size && entry.flags == flags; });
   return fits == bucket.end() || fits->busy ? bucket.end() : fits;
 }
 

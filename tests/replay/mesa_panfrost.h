@@ -4,10 +4,10 @@
 // since; the rules are the same from Mesa 19.3 to 24).
 //   Sizes are rounded up to pages                                           panfrost_bo_create()
 //   Buckets are powers of two from 4 KiB to 4 MiB, a BO is in that below its size, and all that is larger is in the
-//   last                                                                    pan_bucket_index(), MIN_/MAX_BO_CACHE_BUCKET
-//   The first, that is oldest, entry of the bucket with the same flags that is large enough is taken; if it is busy
-//   none is                                                                 panfrost_bo_cache_fetch()
-//   At each release, entries with an age of more than 2 go, in whole seconds of the clock
+//   last                                                                    pan_bucket_index(),
+//   MIN_/MAX_BO_CACHE_BUCKET The first, that is oldest, entry of the bucket with the same flags that is large enough is
+//   taken; if it is busy none is panfrost_bo_cache_fetch() At each release, entries with an age of more than 2 go, in
+//   whole seconds of the clock
 //                                                                           panfrost_bo_cache_evict_stale_bos()
 #pragma once
 

@@ -10,7 +10,8 @@ namespace panbo::replay {
 
 class Meter {
  public:
-  /// `activity`: from the start to the last event, over which the mean is taken. `length`: that and the idle time after.
+  /// `activity`: from the start to the last event, over which the mean is taken. `length`: that and the idle time
+  /// after.
   Meter(Duration activity, Duration length, size_t spans);
 
   /// The amount is `bytes` from `now` on.

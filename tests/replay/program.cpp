@@ -27,7 +27,8 @@ void Program::draw(Duration at) {
   const uint64_t slabs = random_.between(cost_.least_slabs, cost_.most_slabs);
   const Duration job_time = job();
   for (uint64_t i = 0; i < slabs; ++i) {
-    const SceneBo slab = scene_.alloc(at + kRecording * static_cast<int64_t>(i) / static_cast<int64_t>(slabs), client_, kSlab);
+    const SceneBo slab =
+        scene_.alloc(at + kRecording * static_cast<int64_t>(i) / static_cast<int64_t>(slabs), client_, kSlab);
     scene_.release(at + kRecording, slab, job_time);
   }
   if (random_.one_in(cost_.frames_per_stream)) {
@@ -65,7 +66,8 @@ void Program::quit(Duration at) {
 }
 
 Duration Program::job() {
-  return Duration(random_.between(static_cast<uint64_t>(cost_.least_job.count()), static_cast<uint64_t>(cost_.most_job.count())));
+  return Duration(
+      random_.between(static_cast<uint64_t>(cost_.least_job.count()), static_cast<uint64_t>(cost_.most_job.count())));
 }
 
 }  // namespace panbo::replay

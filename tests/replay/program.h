@@ -1,9 +1,9 @@
 // A program that draws, as Mesa's panfrost driver turns that into BOs.
 //
 // What it has for as long as it runs: the tiler's heap (128 MiB, which the GPU populates as it goes), shaders
-// (executable), and its textures. What each frame takes and gives back when it is submitted, busy until the GPU is done:
-// slabs of 64 KiB for descriptors and varyings, and now and then a streaming buffer of 1 MiB for vertices and uploads.
-// Window buffers are left out: they are shared with the compositor, and Mesa does not cache what is shared.
+// (executable), and its textures. What each frame takes and gives back when it is submitted, busy until the GPU is
+// done: slabs of 64 KiB for descriptors and varyings, and now and then a streaming buffer of 1 MiB for vertices and
+// uploads. Window buffers are left out: they are shared with the compositor, and Mesa does not cache what is shared.
 #pragma once
 
 #include <deque>

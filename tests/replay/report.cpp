@@ -42,17 +42,18 @@ nlohmann::json json_of(const PolicyResult& result) {
 }  // namespace
 
 std::string table_of(const std::vector<TraceResult>& results) {
-  std::string table = fmt::format("| {:10} | {:14} | {:>8} | {:>8} | {:>8} | {:>9} | {:>9} | {:>6} | {:>9} | {:>9} |\n", "trace",
-                                  "policy", "requests", "failed", "hit rate", "peak MiB", "mean MiB", "waste",
+  std::string table = fmt::format("| {:10} | {:14} | {:>8} | {:>8} | {:>8} | {:>9} | {:>9} | {:>6} | {:>9} | {:>9} |\n",
+                                  "trace", "policy", "requests", "failed", "hit rate", "peak MiB", "mean MiB", "waste",
                                   "idle MiB", "gives back");
-  table += fmt::format("|{:-<12}|{:-<16}|{:->9}:|{:->9}:|{:->9}:|{:->10}:|{:->10}:|{:->7}:|{:->10}:|{:->11}:|\n", "", "", "", "", "",
-                       "", "", "", "", "");
+  table += fmt::format("|{:-<12}|{:-<16}|{:->9}:|{:->9}:|{:->9}:|{:->10}:|{:->10}:|{:->7}:|{:->10}:|{:->11}:|\n", "",
+                       "", "", "", "", "", "", "", "", "");
   for (const TraceResult& trace : results) {
     for (const PolicyResult& result : trace.policies) {
       const Metrics& m = result.played.metrics;
-      table += fmt::format("| {:10} | {:14} | {:8} | {:8} | {:6.2f} % | {:9.1f} | {:9.1f} | {:4.1f} % | {:9.1f} | {:>10} |\n",
-                           trace.trace, result.policy, m.requests, m.failed, 100 * m.hit_rate(), mib(m.peak_cached),
-                           mib(m.mean_cached), 100 * m.waste(), mib(m.cached_when_idle), time_of(m.time_to_give_back));
+      table += fmt::format(
+          "| {:10} | {:14} | {:8} | {:8} | {:6.2f} % | {:9.1f} | {:9.1f} | {:4.1f} % | {:9.1f} | {:>10} |\n",
+          trace.trace, result.policy, m.requests, m.failed, 100 * m.hit_rate(), mib(m.peak_cached), mib(m.mean_cached),
+          100 * m.waste(), mib(m.cached_when_idle), time_of(m.time_to_give_back));
     }
   }
   return table;

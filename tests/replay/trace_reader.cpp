@@ -1,5 +1,5 @@
-// A trace comes from outside and may be cut off or damaged, so everything is checked that a player relies on: the form of
-// each field, and that the story holds together, that is, that nobody releases what was not lent and no number names
+// A trace comes from outside and may be cut off or damaged, so everything is checked that a player relies on: the form
+// of each field, and that the story holds together, that is, that nobody releases what was not lent and no number names
 // two things. The first thing wrong ends the reading with the offset of its field.
 
 #include <google/protobuf/io/coded_stream.h>
