@@ -16,8 +16,8 @@ struct BoardMemoryPaths {
   std::string cgroup;
 };
 
-/// The directory of this process' cgroup in the unified hierarchy; nothing if there is none, or if it is the root,
-/// which has no limits.
+/// The directory of this process' cgroup in the unified hierarchy; nothing if there is none, or if it is the root, which
+/// has no limits.
 [[nodiscard]] std::optional<std::string> own_cgroup();
 
 class BoardMemory : public MemoryGauge {

@@ -12,7 +12,7 @@ double seconds(Duration time) {
 }  // namespace
 
 Meter::Meter(Duration activity, Duration length, size_t spans) : activity_(activity), length_(length) {
-  curve_.span = length / static_cast<int64_t>(spans) + Duration(1);
+  curve_.span = length / static_cast<int64_t>(spans);
   curve_.most.resize(spans);
 }
 
@@ -22,7 +22,7 @@ void Meter::set(uint64_t bytes, Duration now) {
   if (bytes > 0) empty_since_.reset();
   bytes_ = bytes;
   peak_ = std::max(peak_, bytes);
-  uint64_t& most = curve_.most[static_cast<size_t>(now / curve_.span)];
+  uint64_t& most = curve_.most[span_of(now)];
   most = std::max(most, bytes);
 }
 
@@ -31,10 +31,13 @@ void Meter::hold_until(Duration time) {
   // What happens at the very moment still counts: so the amount at a time is the last that was set at or before it.
   if (now_ <= activity_) at_end_ = bytes_;
   if (now_ <= activity_ + kIdleLimit) when_idle_ = bytes_;
-  for (auto i = static_cast<size_t>(now_ / curve_.span) + 1; i <= static_cast<size_t>(time / curve_.span); ++i) {
-    curve_.most[i] = bytes_;
-  }
+  for (size_t i = span_of(now_) + 1; i <= span_of(time); ++i) curve_.most[i] = bytes_;
   now_ = time;
+}
+
+// The end belongs to the last one.
+size_t Meter::span_of(Duration time) const {
+  return std::min(static_cast<size_t>(time / curve_.span), curve_.most.size() - 1);
 }
 
 void Meter::finish(Metrics& metrics, Curve& curve) {

@@ -21,6 +21,7 @@ class Meter {
 
  private:
   void hold_until(Duration time);
+  [[nodiscard]] size_t span_of(Duration time) const;
 
   const Duration activity_;
   const Duration length_;

@@ -11,4 +11,14 @@ std::unique_ptr<Policy> make_policy(std::string_view name, const Board& board) {
   return std::make_unique<PanboPolicy>(board);
 }
 
+TraceResult play_to(const std::vector<std::string>& policies, const Trace& trace, const Board& board, size_t spans) {
+  TraceResult result{.trace = trace.name, .recorder = trace.recorder};
+  if (!trace.events.empty()) result.length = trace.events.back().at;
+  for (const std::string& name : policies) {
+    const auto policy = make_policy(name, board);
+    result.policies.push_back({.policy = name, .played = play(trace, *policy, spans)});
+  }
+  return result;
+}
+
 }  // namespace panbo::replay
