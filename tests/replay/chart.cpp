@@ -1,6 +1,6 @@
 // Plain SVG: lines, polylines and texts. Colours are set in a style sheet that follows the reader's choice of light or
-// dark (prefers-color-scheme); the ground is left transparent. Each policy has a colour that colour-blind readers can
-// tell from the others (Okabe and Ito) and a dash of its own.
+// dark (prefers-color-scheme), and the picture has a ground of its own, since the page around may not. Each policy has
+// a colour that colour-blind readers can tell from the others (Okabe and Ito) and a dash of its own.
 //
 // The scale of each panel is its own: the traces' peaks are far apart. Time runs beyond the last event, where a line
 // marks the beginning of idleness: what is to the right of it is what an idle system holds.
@@ -27,6 +27,7 @@ constexpr double kPlotWidth = kWidth - kLeft - kRight;
 constexpr int kTicks = 4;
 
 constexpr const char* kStyle = R"(<style>
+  .ground { fill: #fff; }
   text { font: 13px sans-serif; fill: #333; }
   .title { font-weight: bold; font-size: 15px; }
   .grid { stroke: #999; stroke-opacity: 0.35; }
@@ -36,6 +37,7 @@ constexpr const char* kStyle = R"(<style>
   .c1 { stroke: #d55e00; stroke-dasharray: 7 3; }
   .c2 { stroke: #009e73; stroke-dasharray: 3 2; }
   @media (prefers-color-scheme: dark) {
+    .ground { fill: #15191f; }
     text { fill: #ddd; }
     .grid { stroke: #aaa; }
     .idle { stroke: #bbb; }
@@ -73,6 +75,7 @@ class Chart {
     say("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {} {}\" role=\"img\">\n", kWidth, height);
     say("<title>Cached bytes over time, by policy</title>\n");
     svg_ += kStyle;
+    say("<rect class=\"ground\" width=\"{}\" height=\"{}\"/>\n", kWidth, height);
     legend();
     double top = kLegend;
     for (const TraceResult& result : results_) {
