@@ -22,6 +22,8 @@ struct panbo_bo {
   uint64_t size = 0;
   /// PANBO_ORIGIN_*.
   uint32_t origin = 0;
+  /// Its number in the recording, if there is one.
+  uint64_t recorded = 0;
   /// The dma-buf.
   panbo::UniqueFd fd;
   /// Itself, so that it can be moved from list to list without a search.

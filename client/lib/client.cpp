@@ -84,6 +84,7 @@ Result<std::unique_ptr<panbo_client>> Client::connect(const char* path, std::str
   if (!socket) return socket.error();
   auto client = std::make_unique<panbo_client>(*std::move(guard), *std::move(socket));
   if (const auto greeted = client->greet(name); !greeted) return greeted.error();
+  client->start_recording(name);
   return client;
 }
 
@@ -91,7 +92,14 @@ Result<std::unique_ptr<panbo_client>> Client::connect(const char* path, std::str
 // connection is shut down because a child that was forked may still have the socket open.
 Client::~Client() {
   bos_.clear();
-  if (is_ours()) connection_.shut_down();
+  if (!is_ours()) return;
+  if (recorder_ != nullptr) recorder_->depart(recorded_);
+  connection_.shut_down();
+}
+
+void Client::start_recording(std::string_view name) {
+  recorder_ = Recorder::of_this_process();
+  if (recorder_ != nullptr) recorded_ = recorder_->arrive(name);
 }
 
 Result<void> Client::greet(std::string_view name) {
@@ -115,7 +123,12 @@ Result<void> Client::alloc(std::span<const codec::AllocItem> items, uint64_t tim
     bos_.count_failed(items.size());
     return borrowed.error();
   }
-  for (panbo_bo& bo : bos) *out++ = &bo;
+  const codec::AllocItem* item = items.data();
+  for (panbo_bo& bo : bos) {
+    if (recorder_ != nullptr) bo.recorded = recorder_->alloc(recorded_, item->size, item->flags);
+    ++item;
+    *out++ = &bo;
+  }
   bos_.add(bos);
   return {};
 }
@@ -144,6 +157,7 @@ Result<void> Client::borrow_from_daemon(std::span<const codec::AllocItem> items,
 
 Result<void> Client::release(panbo_bo& bo) {
   const uint64_t lease_id = bo.lease_id;
+  if (recorder_ != nullptr) recorder_->release(recorded_, bo.recorded, bo.fd.get());
   bos_.remove(bo).clear();
   codec::PacketBuffer buffer;
   return connection_.send(codec::encode_release(std::span(&lease_id, 1), buffer));

@@ -11,6 +11,7 @@
 #include "client/lib/codec.h"
 #include "client/lib/connection.h"
 #include "client/lib/fork_guard.h"
+#include "client/lib/recorder.h"
 #include "proto/result.h"
 
 namespace panbo {
@@ -48,12 +49,17 @@ class Client {
   Result<void> greet(std::string_view name);
   Result<void> borrow_from_daemon(std::span<const codec::AllocItem> items, uint64_t timeout_ns,
                                   std::list<panbo_bo>& bos);
+  void start_recording(std::string_view name);
   void give_back(std::span<const codec::Grant> grants);
   Errno broken();
 
   const ForkGuard guard_;
   Connection connection_;
   BoList bos_;
+  /// nullptr: nothing is recorded.
+  Recorder* recorder_ = nullptr;
+  /// This client's number in the recording.
+  uint32_t recorded_ = 0;
 };
 
 }  // namespace panbo

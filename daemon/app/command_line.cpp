@@ -24,6 +24,7 @@ std::variant<Settings, ExitNow> parse_command_line(int argc, const char* const* 
   std::optional<std::string> admin_socket;
   std::optional<std::string> log_level;
   std::optional<std::string> config_file;
+  std::optional<std::string> record;
   app.add_option("--device", device,
                  "auto or panfrost (the GPU that has this driver), panfrost:NODE, or sim (no hardware) [auto]");
   app.add_option("--socket", socket, "Where clients connect [/run/panbo/panbo.sock]");
@@ -32,6 +33,7 @@ std::variant<Settings, ExitNow> parse_command_line(int argc, const char* const* 
                  std::string("Configuration file [") + kDefaultConfigFile + ", if it is there]");
   app.add_option("--log-level", log_level, "What to log [info]")
       ->check(CLI::IsMember(std::vector<std::string>(kLogLevels.begin(), kLogLevels.end())));
+  app.add_option("--record", record, "Write a trace of what clients ask for and give back to this file");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -45,6 +47,7 @@ std::variant<Settings, ExitNow> parse_command_line(int argc, const char* const* 
   if (socket) settings.socket = *socket;
   if (admin_socket) settings.admin_socket = *admin_socket;
   if (log_level) settings.log_level = *log_level;
+  settings.record = record;
   return settings;
 }
 

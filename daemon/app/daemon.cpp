@@ -65,6 +65,7 @@ ServiceOptions Daemon::service_options(const Settings& settings) {
   options.user_quota = limits.user;
   // The kernel allows as many in flight as we may have open; the other half is for clients and BOs in motion.
   options.board_quota.fds = fds / 2;
+  if (settings.record) options.observer = &recorder_.emplace(*settings.record, clock_);
   options.on_shortage = [this](const Shortage& shortage) { shortages_.note(shortage, clock_.now()); };
   return options;
 }

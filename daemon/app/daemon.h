@@ -12,6 +12,7 @@
 #include "daemon/app/fd_watch.h"
 #include "daemon/app/listening_socket.h"
 #include "daemon/app/pressure_watch.h"
+#include "daemon/app/recorder.h"
 #include "daemon/app/service_manager.h"
 #include "daemon/app/settings.h"
 #include "daemon/app/shortage_log.h"
@@ -50,6 +51,7 @@ class Daemon {
   const std::string cgroup_;
   BoardMemory memory_;
   ShortageLog shortages_;
+  std::optional<Recorder> recorder_;
   OpenedBackend device_;
   ListeningSockets sockets_;
   DeviceThread worker_;

@@ -34,6 +34,8 @@ struct Settings {
   std::optional<std::string> admin_socket;
   /// One of kLogLevels.
   std::string log_level = "info";
+  /// Where to record what clients do (recorder.h). Nothing: it is not recorded. Only on the command line.
+  std::optional<std::string> record;
 
   struct Cache {
     /// Most bytes of ready BOs. Nothing: a quarter of the RAM.

@@ -19,6 +19,8 @@
 
 #include <algorithm>
 
+#include "daemon/core/lifetime.h"
+
 namespace panbo {
 
 BoPool::BoPool(Device& device, DeviceWorker* worker, const MemoryGauge& memory, BoPoolOptions options)
@@ -107,11 +109,13 @@ Amount BoPool::evict_user(UserId user, Time now) {
 std::optional<Time> BoPool::next_deadline() const {
   const auto held = held_.empty() ? std::nullopt : std::optional(held_.begin()->first);
   const auto headroom = headroom_ticks() ? std::optional(headroom_seen_ + options_.headroom_interval) : std::nullopt;
-  return earlier(earlier(held, decay_deadline_), headroom);
+  const auto expiring = expiring_.empty() ? std::nullopt : std::optional(expiring_.begin()->first);
+  return earlier(earlier(held, expiring), earlier(decay_deadline_, headroom));
 }
 
 void BoPool::tick(Time now) {
   look_at_held(now);
+  evict_expired(now);
   if (decay_deadline_ && *decay_deadline_ <= now) evict_decayed(now);
   if (headroom_ticks() && now - headroom_seen_ >= options_.headroom_interval) keep_headroom(now);
 }
@@ -134,9 +138,24 @@ void BoPool::evict_decayed(Time now) {
       return;
     }
     cache_.remove(*oldest);
+    if (const auto end = expiry(*oldest)) expiring_.erase(*end);
     evicted_.add(oldest->key.size);
     retire(*oldest, now);
   }
+}
+
+void BoPool::evict_expired(Time now) {
+  Amount total;
+  while (!expiring_.empty() && expiring_.begin()->first <= now) {
+    evict(*store_.find(expiring_.begin()->second), total, now);
+  }
+}
+
+// Nothing: it goes with the decay, no earlier.
+std::optional<std::pair<Time, BoId>> BoPool::expiry(const Bo& bo) const {
+  const Duration life = lifetime(bo.key.size, options_.decay_time);
+  if (life >= options_.decay_time) return std::nullopt;
+  return std::pair(bo.since + life, bo.id);
 }
 
 bool BoPool::headroom_ticks() const {
@@ -178,7 +197,9 @@ void BoPool::hold(Bo& bo, Time now) {
 }
 
 void BoPool::make_ready(Bo& bo, Time now) {
-  if (bo.key.size > options_.cache_max) {
+  // A heap has no pages before the GPU asks for them, so to make one costs nothing, but it counts as all that it may
+  // grow to: in the cache it would drive out everything else.
+  if (bo.key.kind == BoKind::kHeap || bo.key.size > options_.cache_max) {
     retire(bo, now);
     return;
   }
@@ -189,12 +210,14 @@ void BoPool::make_ready(Bo& bo, Time now) {
   cache_.insert(bo);
   decay_.add(bo.key.size, now);
   decay_deadline_ = earlier(decay_deadline_, now + decay_.step());
+  if (const auto end = expiry(bo)) expiring_.insert(*end);
   ++supplies_;
   if (options_.headroom_share > 0 && now - options_.headroom_pause >= headroom_seen_) keep_headroom(now);
 }
 
 void BoPool::uncache(Bo& bo) {
   cache_.remove(bo);
+  if (const auto end = expiry(bo)) expiring_.erase(*end);
   decay_.remove(bo.key.size, bo.since);
   if (cache_.oldest() == nullptr) decay_deadline_.reset();
 }

@@ -8,6 +8,8 @@
 
 #include <map>
 #include <optional>
+#include <set>
+#include <utility>
 
 #include "daemon/core/bo_cache.h"
 #include "daemon/core/bo_store.h"
@@ -28,7 +30,7 @@ struct BoPoolOptions {
   double headroom_share = 0.25;
   Duration headroom_pause = std::chrono::milliseconds(20);
   Duration headroom_interval = std::chrono::milliseconds(250);
-  /// How long it takes an unused cache to go from full to nothing.
+  /// How long it takes an unused cache to go from full to nothing. Large BOs go earlier (lifetime.h).
   Duration decay_time = std::chrono::seconds(10);
   /// A BO that somebody else still holds is looked at after the first delay, then after twice as long each time, up
   /// to the longest delay; after the limit it is retired.
@@ -103,8 +105,10 @@ class BoPool {
   void evict(Bo& bo, Amount& total, Time now);
   void retire(Bo& bo, Time now);
   void uncache(Bo& bo);
+  [[nodiscard]] std::optional<std::pair<Time, BoId>> expiry(const Bo& bo) const;
   void look_at_held(Time now);
   void evict_decayed(Time now);
+  void evict_expired(Time now);
   [[nodiscard]] bool headroom_ticks() const;
   void keep_headroom(Time now);
 
@@ -117,6 +121,8 @@ class BoPool {
   Decay decay_;
   /// Nothing of the cache has decayed before; nothing if it is empty.
   std::optional<Time> decay_deadline_;
+  /// Ready BOs with a lifetime shorter than the decay time, by its end.
+  std::set<std::pair<Time, BoId>> expiring_;
   /// When headroom was last looked at.
   Time headroom_seen_{};
   /// Held BOs, by when to look next.

@@ -26,4 +26,10 @@ inline constexpr uint32_t kAllocZeroed = 4;
   }
 }
 
+/// The flags that mean this.
+[[nodiscard]] constexpr uint32_t flags_of_kind(BoKind kind, bool zeroed) {
+  const uint32_t flags = kind == BoKind::kExecutable ? kAllocExecutable : kind == BoKind::kHeap ? kAllocHeap : 0;
+  return zeroed ? flags | kAllocZeroed : flags;
+}
+
 }  // namespace panbo

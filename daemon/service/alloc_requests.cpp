@@ -193,7 +193,7 @@ void AllocRequests::give_back(const OpenPtr& open, Time now) {
 
 void AllocRequests::finish_if_complete(const OpenPtr& open) {
   if (open->pending > 0 || open->loans.size() < open->demands.size()) return;
-  listener_.granted(open->asker, open->loans, open->has_waited);
+  listener_.granted(open->asker, open->demands, open->loans, open->has_waited);
   open->loans.clear();
 }
 

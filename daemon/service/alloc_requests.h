@@ -33,7 +33,8 @@ class AllocListener {
  public:
   virtual ~AllocListener() = default;
   /// The loans are leased, in the order of the demands.
-  virtual void granted(const Asker& asker, const std::vector<Loan>& loans, bool waited) = 0;
+  virtual void granted(const Asker& asker, const std::vector<Demand>& demands, const std::vector<Loan>& loans,
+                       bool waited) = 0;
   /// `error`: ETIMEDOUT the deadline came; EDQUOT a quota; ENOMEM; or what else the device said.
   virtual void failed(const Asker& asker, const std::vector<Demand>& demands, Errno error) = 0;
 };

@@ -40,7 +40,8 @@ void Service::disconnect(ClientId client) {
   if (session == sessions_.end()) return;
   const Time now = clock_.now();
   requests_.cancel_client(client, now);
-  for (const auto& [lease, bo] : session->second.leases) pool_.release(*pool_.find(bo), now);
+  for (const auto& [lease, bo] : session->second.leases) take_back(client, bo, now);
+  if (options_.observer != nullptr && session->second.greeted) options_.observer->departed(client);
   sessions_.erase(session);
   std::erase_if(users_, [](const auto& user) { return user.second.expired(); });
   requests_.serve_waiting(now);
@@ -82,6 +83,7 @@ void Service::on_request(Session& session, RequestId request, const HelloRequest
   }
   session.greeted = true;
   session.name = hello.name;
+  if (options_.observer != nullptr) options_.observer->arrived(session.id, session.peer, session.name);
   session.port->reply(request, WelcomeReply{.protocol_version = limits::kProtocolVersion,
                                             .client = session.id,
                                             .max_bo_size = device_.limits().max_bo_size});
@@ -106,15 +108,22 @@ void Service::on_request(Session& session, RequestId request, const ReleaseReque
       ++unknown;
       continue;
     }
-    Bo& bo = *pool_.find(found->second);
+    const BoId bo = found->second;
     session.leases.erase(found);
-    session.leased.remove(bo.key.size);
-    pool_.release(bo, clock_.now());
+    session.leased.remove(pool_.find(bo)->key.size);
+    take_back(session.id, bo, clock_.now());
   }
   if (unknown > 0) {
     session.port->reply(request, FailureReply{FailureKind::kUnknownLease,
                                               std::to_string(unknown) + " of the leases named are not this client's"});
   }
+}
+
+void Service::take_back(ClientId client, BoId id, Time now) {
+  pool_.release(*pool_.find(id), now);
+  if (options_.observer == nullptr) return;
+  const Bo* bo = pool_.find(id);
+  options_.observer->released(client, id, bo != nullptr && bo->state == BoState::kDraining);
 }
 
 Result<std::vector<Demand>> Service::demands_of(const Session& session, const AllocRequest& alloc) const {
@@ -137,12 +146,15 @@ Result<std::vector<Demand>> Service::demands_of(const Session& session, const Al
   return demands;
 }
 
-void Service::granted(const Asker& asker, const std::vector<Loan>& loans, bool waited) {
+void Service::granted(const Asker& asker, const std::vector<Demand>& demands, const std::vector<Loan>& loans,
+                      bool waited) {
   Session& session = sessions_.at(asker.client);
   GrantedReply reply;
   reply.grants.reserve(loans.size());
-  for (const Loan& loan : loans) {
+  for (size_t i = 0; i < loans.size(); ++i) {
+    const Loan& loan = loans[i];
     const LeaseId lease{next_lease_++};
+    if (options_.observer != nullptr) options_.observer->lent(asker.client, loan.bo->id, demands[i]);
     session.leases.emplace(lease, loan.bo->id);
     session.leased.add(loan.bo->key.size);
     const Origin origin = waited ? Origin::kWaited : loan.fresh ? Origin::kFresh : Origin::kCached;
@@ -194,6 +206,7 @@ Shortage Service::shortage_of(const Session& session, const std::vector<Demand>&
 
 void Service::on_idle(BoId bo) {
   const Time now = clock_.now();
+  if (options_.observer != nullptr) options_.observer->idle(bo);
   pool_.on_idle(bo, now);
   requests_.serve_waiting(now);
 }

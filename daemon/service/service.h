@@ -17,6 +17,7 @@
 #include "daemon/core/device.h"
 #include "daemon/service/alloc_requests.h"
 #include "daemon/service/messages.h"
+#include "daemon/service/observer.h"
 #include "daemon/service/session.h"
 
 namespace panbo {
@@ -43,6 +44,8 @@ struct ServiceOptions {
   Cost board_quota = kNoLimit;
   /// Called for every request that fails for want of memory. May be empty.
   std::function<void(const Shortage&)> on_shortage;
+  /// May be null; otherwise it outlives the service.
+  ServiceObserver* observer = nullptr;
 };
 
 class Service : private AllocListener {
@@ -78,7 +81,9 @@ class Service : private AllocListener {
   void on_request(Session& session, RequestId request, AllocRequest& alloc);
   void on_request(Session& session, RequestId request, const ReleaseRequest& release);
   Result<std::vector<Demand>> demands_of(const Session& session, const AllocRequest& alloc) const;
-  void granted(const Asker& asker, const std::vector<Loan>& loans, bool waited) override;
+  void granted(const Asker& asker, const std::vector<Demand>& demands, const std::vector<Loan>& loans,
+               bool waited) override;
+  void take_back(ClientId client, BoId bo, Time now);
   void failed(const Asker& asker, const std::vector<Demand>& demands, Errno error) override;
   [[nodiscard]] FailureReply failure_of(Errno error, const std::vector<Demand>& demands) const;
   [[nodiscard]] Shortage shortage_of(const Session& session, const std::vector<Demand>& demands,

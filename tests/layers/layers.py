@@ -41,9 +41,10 @@ LAYERS = [
 TOP_FOLDERS = ("proto", "daemon", "client")
 # Where a name without a folder can be found, and what is found there only after the build.
 INCLUDE_PATHS = ("", "proto", "client/include")
-GENERATED = {"panbo.pb.h": "proto/panbo.pb.h", "proto/panbo.pb.h": "proto/panbo.pb.h"}
+GENERATED = {name: f"proto/{name.split('/')[-1]}" for name in
+             ("panbo.pb.h", "proto/panbo.pb.h", "trace.pb.h", "proto/trace.pb.h")}
 # libpanbo lives in programs with a protobuf of their own, so it must not bring one (docs/decisions/0003-two-codecs.md).
-FORBIDDEN = {"client/lib": ("proto/panbo.pb.h",)}
+FORBIDDEN = {"client/lib": ("proto/panbo.pb.h", "proto/trace.pb.h")}
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 

@@ -198,6 +198,49 @@ TEST_F(BoPoolTest, LooksAtAHeldBoEverMoreSlowlyAndGivesUpAtTheLimit) {
   EXPECT_EQ(pool_.next_deadline(), std::nullopt);
 }
 
+TEST_F(BoPoolTest, ALargeBoGoesWhenItsLifetimeEndsAndSmallOnesStay) {
+  BoPool pool(device_, nullptr, memory_, {});
+  const auto lend_from = [&](uint64_t size) -> Bo& {
+    Bo& bo = pool.begin_create({.domain = DomainId{1}, .size = size}, borrower(), now());
+    pool.lend_created(bo, *device_.create(ArenaId{0}, BoKind::kPlain, size), now());
+    return bo;
+  };
+  Bo& large = lend_from(uint64_t{1} << 20);
+  Bo& small = lend_from(4096);
+  pool.release(large, now());
+  pool.release(small, now());
+  clock_.advance(std::chrono::milliseconds(2499));
+  pool.tick(now());
+  EXPECT_EQ(pool.ready().count, 2u);
+  clock_.advance(std::chrono::milliseconds(1));
+  ASSERT_LE(pool.next_deadline(), now());
+  pool.tick(now());
+  EXPECT_EQ(pool.ready(), (Amount{1, 4096}));
+}
+
+TEST_F(BoPoolTest, ALifetimeBeginsAnewWhenTheBoIsUsed) {
+  BoPool pool(device_, nullptr, memory_, {});
+  const BoKey key{.domain = DomainId{1}, .size = uint64_t{1} << 20};
+  Bo& bo = pool.begin_create(key, borrower(), now());
+  pool.lend_created(bo, *device_.create(ArenaId{0}, key.kind, key.size), now());
+  pool.release(bo, now());
+  clock_.advance(std::chrono::seconds(2));
+  Borrower someone = borrower();
+  ASSERT_EQ(pool.lend_ready(key, someone, now()), &bo);
+  pool.release(bo, now());
+  clock_.advance(std::chrono::seconds(2));
+  pool.tick(now());
+  EXPECT_EQ(pool.ready().count, 1u);
+}
+
+TEST_F(BoPoolTest, AHeapIsNotCached) {
+  const BoKey heap{.domain = DomainId{1}, .kind = BoKind::kHeap, .size = 32 * 1024};
+  pool_.release(lend(), now());
+  pool_.release(lend(heap), now());
+  EXPECT_EQ(pool_.ready(), (Amount{1, 4096}));
+  EXPECT_EQ(device_.bo_count(), 1u);
+}
+
 TEST_F(BoPoolTest, APurgedBoIsNotLent) {
   pool_.release(lend(), now());
   device_.purge();
