@@ -18,7 +18,7 @@ inline constexpr uint64_t kLongLivedSize = uint64_t{512} << 10;
 /// Beyond kLongLivedSize each doubling has a quarter of the time, but no less than a 200th of the decay time: by
 /// default 50 ms, more than there is between two pictures of a film.
 [[nodiscard]] constexpr Duration lifetime(uint64_t size, Duration decay_time) {
-  const int doublings = size <= kLongLivedSize ? 0 : std::bit_width((size - 1) / kLongLivedSize);
+  const auto doublings = size <= kLongLivedSize ? 0 : static_cast<int>(std::bit_width((size - 1) / kLongLivedSize));
   if (doublings > 3) return decay_time / 200;
   return std::max(decay_time / (1 << (2 * doublings)), decay_time / 200);
 }

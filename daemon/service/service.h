@@ -83,7 +83,7 @@ class Service : private AllocListener {
   Result<std::vector<Demand>> demands_of(const Session& session, const AllocRequest& alloc) const;
   void granted(const Asker& asker, const std::vector<Demand>& demands, const std::vector<Loan>& loans,
                bool waited) override;
-  void take_back(ClientId client, BoId bo, Time now);
+  void take_back(ClientId client, BoId id, Time now);
   void failed(const Asker& asker, const std::vector<Demand>& demands, Errno error) override;
   [[nodiscard]] FailureReply failure_of(Errno error, const std::vector<Demand>& demands) const;
   [[nodiscard]] Shortage shortage_of(const Session& session, const std::vector<Demand>& demands,

@@ -83,7 +83,7 @@ class Reader {
     now_ += Duration(event.delta_ns());
     switch (event.what_case()) {
       case trace::Event::kArrive:
-        require(clients_.insert(event.client()).second && departed_.count(event.client()) == 0,
+        require(clients_.insert(event.client()).second && !departed_.contains(event.client()),
                 "a client with a number that was used before");
         add(event, Arrive{.name = event.arrive().name(), .uid = event.arrive().uid()});
         break;
@@ -94,7 +94,7 @@ class Reader {
         add(event, Depart{});
         break;
       case trace::Event::kAlloc:
-        require(clients_.count(event.client()) == 1, "a client gets a BO that is not there");
+        require(clients_.contains(event.client()), "a client gets a BO that is not there");
         require(event.alloc().size() > 0, "a BO without a size");
         require(event.alloc().bo() > newest_bo_, "a BO with a number that is not new");
         newest_bo_ = event.alloc().bo();
