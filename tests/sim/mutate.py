@@ -20,7 +20,8 @@ SERVICE = "daemon/service/service.cpp"
 
 MUTATIONS = [
     ("domains are not kept apart", SERVICE, "DomainId{session.peer.uid}", "DomainId{1}"),
-    ("a client's leases outlive it", SERVICE, "pool_.release(*pool_.find(bo), now);", "static_cast<void>(bo);"),
+    ("a client's leases outlive it", SERVICE, "session->second.leases) take_back(client, bo, now);",
+     "session->second.leases) static_cast<void>(bo);"),
     ("a BO that somebody holds is taken for ready", POOL, "*holders == Holders::kOthersToo", "false"),
     ("purged pages are lent", POOL, "*pages == Pages::kRetained", "true"),
     ("the cache's budget is not kept", POOL, "if (ready().bytes > room) evict_bytes", "if (false) evict_bytes"),
