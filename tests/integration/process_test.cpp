@@ -98,6 +98,12 @@ TEST_F(ProcessTest, RefusesTheSocketOfALivingDaemon) {
   EXPECT_TRUE(WirePeer::can_connect(daemon.socket_path()));
 }
 
+TEST_F(ProcessTest, ServesAProgramInC99) {
+  const PanbodProcess daemon;
+  const std::string command = executable_directory() + "/panbo-c99-client " + daemon.socket_path();
+  EXPECT_EQ(WEXITSTATUS(std::system(command.c_str())), 0);
+}
+
 TEST_F(ProcessTest, SocketsHaveTheModesThatTheirUsersNeed) {
   const PanbodProcess daemon;
   struct stat clients {};
