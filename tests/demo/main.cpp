@@ -4,13 +4,11 @@
 #include <fmt/format.h>
 #include <panbo.h>
 
-#include <chrono>
 #include <cstdio>
-#include <functional>
 #include <stdexcept>
-#include <thread>
 
 #include "tests/demo/demo_client.h"
+#include "tests/support/await.h"
 #include "tests/support/panbod_process.h"
 #include "tests/support/wire_peer.h"
 
@@ -108,14 +106,6 @@ class Demo {
     const std::string command = fmt::format("'{}/panboctl' --admin-socket '{}' {}", executable_directory(),
                                             daemon_.admin_socket_path(), arguments);
     expect(std::system(command.c_str()) == 0, "panboctl " + arguments);
-  }
-
-  void await(const std::string& what, const std::function<bool()>& happened) {
-    const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-    while (!happened()) {
-      expect(std::chrono::steady_clock::now() < limit, what);
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
   }
 
   PanbodProcess daemon_;
