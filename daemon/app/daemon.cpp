@@ -9,6 +9,8 @@
 
 #include <csignal>
 
+#include "daemon/core/arena.h"
+
 namespace panbo {
 namespace {
 
@@ -63,6 +65,7 @@ ServiceOptions Daemon::service_options(const Settings& settings) {
   options.allocator.total_max = limits.total_max;
   options.client_quota = limits.client;
   options.user_quota = limits.user;
+  options.board_quota.addresses = kBoardAddresses;
   // The kernel allows as many in flight as we may have open; the other half is for clients and BOs in motion.
   options.board_quota.fds = fds / 2;
   if (settings.record) options.observer = &recorder_.emplace(*settings.record, clock_);

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "daemon/core/arena.h"
 #include "proto/limits.h"
 
 namespace panbo {
@@ -22,8 +23,8 @@ uint64_t limit(const char* key, const std::optional<uint64_t>& set, uint64_t fal
   return *set;
 }
 
-Cost cost_of(const Settings::Quota& quota, uint64_t bytes) {
-  return {.bytes = bytes, .bos = quota.bos, .requests = quota.requests, .fds = quota.fds};
+Cost cost_of(const Settings::Quota& quota, uint64_t bytes, uint64_t addresses) {
+  return {.bytes = bytes, .addresses = addresses, .bos = quota.bos, .requests = quota.requests, .fds = quota.fds};
 }
 
 void check_order(const char* what, uint64_t client, uint64_t user) {
@@ -41,6 +42,10 @@ Limits resolve_limits(const Settings& settings, uint64_t ram) {
   limits.cache_max = limit("cache.max", settings.cache.max, ram / 4, "total.max", limits.total_max);
   const uint64_t user = limit("user.bytes", settings.user.bytes, limits.total_max, "total.max", limits.total_max);
   const uint64_t client = limit("client.bytes", settings.client.bytes, user, "user.bytes", user);
+  const uint64_t user_addresses = limit("user.addresses", settings.user.addresses, kBoardAddresses / 2,
+                                        "the board's GPU addresses", kBoardAddresses);
+  const uint64_t client_addresses =
+      limit("client.addresses", settings.client.addresses, user_addresses / 2, "user.addresses", user_addresses);
   check_order("bos", settings.client.bos, settings.user.bos);
   check_order("requests", settings.client.requests, settings.user.requests);
   check_order("fds", settings.client.fds, settings.user.fds);
@@ -48,8 +53,8 @@ Limits resolve_limits(const Settings& settings, uint64_t ram) {
     throw SettingsError(fmt::format("client.fds = {} is less than the {} BOs that one request may ask for: raise it",
                                     settings.client.fds, limits::kMaxBatch));
   }
-  limits.user = cost_of(settings.user, user);
-  limits.client = cost_of(settings.client, client);
+  limits.user = cost_of(settings.user, user, user_addresses);
+  limits.client = cost_of(settings.client, client, client_addresses);
   return limits;
 }
 

@@ -60,12 +60,14 @@ struct Settings {
   struct Quota {
     /// Nothing: total.max.
     std::optional<uint64_t> bytes;
+    /// Bytes of GPU address space. Nothing: half of the board's for a user, half of its user's for a client.
+    std::optional<uint64_t> addresses;
     uint64_t bos = 0;
     uint64_t requests = 0;
     uint64_t fds = 0;
   };
-  Quota client{.bytes = {}, .bos = 16384, .requests = 64, .fds = 128};
-  Quota user{.bytes = {}, .bos = 65536, .requests = 256, .fds = 1024};
+  Quota client{.bytes = {}, .addresses = {}, .bos = 16384, .requests = 64, .fds = 128};
+  Quota user{.bytes = {}, .addresses = {}, .bos = 65536, .requests = 256, .fds = 1024};
   struct Connections {
     /// Clients that one user may have connected.
     uint64_t per_user = 256;

@@ -14,16 +14,10 @@
 
 #include <algorithm>
 
+#include "daemon/core/arena.h"
 #include "daemon/core/size_class.h"
 
 namespace panbo {
-namespace {
-
-// 64 GiB of addresses. Each arena costs an fd and page tables; a board with more GPU memory than this does not exist,
-// and a request that no empty arena can hold must not open them for ever.
-constexpr uint16_t kMaxArenas = 16;
-
-}  // namespace
 
 Allocator::Allocator(Device& device, DeviceWorker* worker, const MemoryGauge& memory, BoPool& pool,
                      AllocatorOptions options)
@@ -34,7 +28,7 @@ Result<Loan> Allocator::allocate(const Demand& demand, Time now) {
   const auto ready = allocate_ready(demand, now);
   if (ready || ready.error() == Errno{EDQUOT}) return ready;
   const BoKey key = key_of(demand);
-  if (!admit(key.size, now)) return Errno{ENOMEM};
+  if (!admit(key.memory(), now)) return Errno{ENOMEM};
   auto charge = Charge::take(demand.account, cost_of(demand));
   if (!charge) return charge.error();
   Bo& bo = pool_.begin_create(key, {demand.client, demand.user, *std::move(charge)}, now);
@@ -76,16 +70,13 @@ void Allocator::created_unwanted(Bo& bo, const Result<DeviceBo>& result, Time no
 
 Cost Allocator::cost_of(const std::vector<Demand>& demands) const {
   Cost sum;
-  for (const Demand& demand : demands) {
-    const Cost cost = cost_of(demand);
-    sum.bytes += cost.bytes;
-    sum.bos += cost.bos;
-  }
+  for (const Demand& demand : demands) sum += cost_of(demand);
   return sum;
 }
 
 Cost Allocator::cost_of(const Demand& demand) const {
-  return {.bytes = key_of(demand).size, .bos = 1};
+  const BoKey key = key_of(demand);
+  return {.bytes = key.memory(), .addresses = key.size, .bos = 1};
 }
 
 BoKey Allocator::key_of(const Demand& demand) const {
@@ -96,14 +87,13 @@ BoKey Allocator::key_of(const Demand& demand) const {
   return {.domain = demand.domain, .kind = demand.kind, .size = size};
 }
 
-bool Allocator::admit(uint64_t size, Time now) {
-  const uint64_t total = pool_.total().bytes;
-  const uint64_t budget = options_.total_max - std::min(total, options_.total_max);
-  const uint64_t memory = size < options_.admission_from ? UINT64_MAX : memory_.available();
+bool Allocator::admit(uint64_t bytes, Time now) {
+  const uint64_t budget = options_.total_max - std::min(pool_.memory(), options_.total_max);
+  const uint64_t memory = bytes < options_.admission_from ? UINT64_MAX : memory_.available();
   const uint64_t room = std::min(budget, memory);
-  if (size <= room) return true;
-  if (size - room > pool_.ready().bytes) return false;
-  pool_.evict_bytes(size - room, now);
+  if (bytes <= room) return true;
+  if (bytes - room > pool_.ready().bytes) return false;
+  pool_.evict_bytes(bytes - room, now);
   return true;
 }
 

@@ -22,7 +22,7 @@
 namespace panbo {
 
 struct AllocatorOptions {
-  /// Most bytes of BOs in all states.
+  /// Most bytes that BOs in all states may count as (BoKey::memory()).
   uint64_t total_max = UINT64_MAX;
   /// Smaller requests are not compared with the board's memory before the kernel is asked.
   uint64_t admission_from = uint64_t{1} << 20;
@@ -83,7 +83,7 @@ class Allocator {
 
   [[nodiscard]] Cost cost_of(const Demand& demand) const;
   [[nodiscard]] BoKey key_of(const Demand& demand) const;
-  [[nodiscard]] bool admit(uint64_t size, Time now);
+  [[nodiscard]] bool admit(uint64_t bytes, Time now);
   [[nodiscard]] bool next_attempt(Attempt& attempt, Errno error, Time now);
   [[nodiscard]] bool next_arena(Attempt& attempt);
   Result<Loan> create(Bo& bo, Attempt attempt, Time now);

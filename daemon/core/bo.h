@@ -1,6 +1,8 @@
 // The daemon's record of one BO.
 #pragma once
 
+#include <algorithm>
+
 #include "daemon/core/bo_kind.h"
 #include "daemon/core/bo_state.h"
 #include "daemon/core/budget.h"
@@ -8,6 +10,7 @@
 #include "daemon/core/device.h"
 #include "daemon/core/ids.h"
 #include "daemon/core/intrusive_list.h"
+#include "daemon/core/size_class.h"
 
 namespace panbo {
 
@@ -17,6 +20,11 @@ struct BoKey {
   BoKind kind = BoKind::kPlain;
   /// Size class, in bytes.
   uint64_t size = 0;
+
+  /// Bytes of memory that it counts as, in budgets and quotas: its size, but a heap, which has no pages before the GPU
+  /// needs them, what the kernel gives it at the first of them. What a heap grows to shows in the memory that the board
+  /// has left.
+  [[nodiscard]] uint64_t memory() const { return kind == BoKind::kHeap ? std::min(size, kHeapGranule) : size; }
 
   friend bool operator==(const BoKey&, const BoKey&) = default;
 };

@@ -197,8 +197,8 @@ void BoPool::hold(Bo& bo, Time now) {
 }
 
 void BoPool::make_ready(Bo& bo, Time now) {
-  // A heap has no pages before the GPU asks for them, so to make one costs nothing, but it counts as all that it may
-  // grow to: in the cache it would drive out everything else.
+  // A heap has no pages before the GPU asks for them, so to make one costs nothing; one that was used has grown, by
+  // nobody knows how much, and would keep that.
   if (bo.key.kind == BoKind::kHeap || bo.key.size > options_.cache_max) {
     retire(bo, now);
     return;

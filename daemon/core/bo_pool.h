@@ -80,6 +80,8 @@ class BoPool {
   [[nodiscard]] const Amount& ready() const { return store_.amount(BoState::kReady); }
   /// In all states.
   [[nodiscard]] Amount total() const { return store_.total(); }
+  /// Bytes of memory that the BOs in all states count as.
+  [[nodiscard]] uint64_t memory() const { return store_.memory(); }
   /// Calls f(Bo&) for every BO, in no order.
   template <class F>
   void for_each(F f) {

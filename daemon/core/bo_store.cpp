@@ -29,6 +29,7 @@ Bo& BoStore::add(const BoKey& key, Borrower borrower, Time now) {
   slot.used = true;
   slot.bo = Bo{.id = next_generation(slot.bo.id), .key = key, .borrower = std::move(borrower), .since = now};
   amounts_[static_cast<size_t>(BoState::kCreating)].add(key.size);
+  memory_ += key.memory();
   return slot.bo;
 }
 
@@ -50,6 +51,7 @@ void BoStore::erase(Bo& bo) {
   assert(bo.state == BoState::kRetired);
   assert(!bo.in_state.linked && !bo.in_lru.linked);
   amounts_[static_cast<size_t>(BoState::kRetired)].remove(bo.key.size);
+  memory_ -= bo.key.memory();
   bo.borrower.charge.reset();
   slots_[slot_of(bo.id)].used = false;
   free_.push_back(slot_of(bo.id));

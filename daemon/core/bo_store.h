@@ -25,11 +25,13 @@ class BoStore {
   /// Forgets a Retired BO.
   void erase(Bo& bo);
 
-  /// How many BOs are in that state, and their bytes by key.
+  /// How many BOs are in that state, and their sizes' sum.
   [[nodiscard]] const Amount& amount(BoState state) const { return amounts_[static_cast<size_t>(state)]; }
 
-  /// BOs in all states, and their bytes by key.
+  /// BOs in all states, and their sizes' sum.
   [[nodiscard]] Amount total() const;
+  /// Bytes of memory that the BOs in all states count as.
+  [[nodiscard]] uint64_t memory() const { return memory_; }
 
   /// Calls f(Bo&) for every BO, in no order. f must not add or erase.
   template <class F>
@@ -48,6 +50,7 @@ class BoStore {
   std::deque<Slot> slots_;
   std::vector<uint32_t> free_;
   std::array<Amount, kBoStateCount> amounts_;
+  uint64_t memory_ = 0;
 };
 
 }  // namespace panbo

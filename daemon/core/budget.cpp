@@ -9,12 +9,36 @@
 namespace panbo {
 namespace {
 
-bool fits(const Cost& cost, const Cost& used, const Cost& limits) {
-  return cost.bytes <= limits.bytes - used.bytes && cost.bos <= limits.bos - used.bos &&
-         cost.requests <= limits.requests - used.requests && cost.fds <= limits.fds - used.fds;
+struct Resource {
+  uint64_t Cost::*amount;
+  std::string_view name;
+};
+
+constexpr Resource kResources[] = {{&Cost::bytes, "bytes"},
+                                   {&Cost::addresses, "GPU addresses"},
+                                   {&Cost::bos, "BOs"},
+                                   {&Cost::requests, "open requests"},
+                                   {&Cost::fds, "fds in flight"}};
+
+/// The first that does not fit; nullptr if all do.
+const Resource* lacking_for(const Cost& cost, const Cost& used, const Cost& limits) {
+  for (const Resource& resource : kResources) {
+    if (cost.*resource.amount > limits.*resource.amount - used.*resource.amount) return &resource;
+  }
+  return nullptr;
 }
 
 }  // namespace
+
+Cost& Cost::operator+=(const Cost& other) {
+  for (const Resource& resource : kResources) this->*resource.amount += other.*resource.amount;
+  return *this;
+}
+
+Cost& Cost::operator-=(const Cost& other) {
+  for (const Resource& resource : kResources) this->*resource.amount -= other.*resource.amount;
+  return *this;
+}
 
 Account::Account(std::string name, const Cost& limits, std::shared_ptr<Account> parent)
     : name_(std::move(name)), limits_(limits), parent_(std::move(parent)) {
@@ -22,34 +46,29 @@ Account::Account(std::string name, const Cost& limits, std::shared_ptr<Account> 
 
 const Account* Account::full_for(const Cost& cost) const {
   for (const Account* account = this; account != nullptr; account = account->parent_.get()) {
-    if (!fits(cost, account->used_, account->limits_)) return account;
+    if (lacking_for(cost, account->used_, account->limits_) != nullptr) return account;
   }
   return nullptr;
 }
 
+std::string_view Account::lacking(const Cost& cost) const {
+  const Resource* resource = lacking_for(cost, used_, limits_);
+  return resource == nullptr ? std::string_view() : resource->name;
+}
+
 bool Account::can_ever_hold(const Cost& cost) const {
   for (const Account* account = this; account != nullptr; account = account->parent_.get()) {
-    if (!fits(cost, Cost{}, account->limits_)) return false;
+    if (lacking_for(cost, Cost{}, account->limits_) != nullptr) return false;
   }
   return true;
 }
 
 void Account::add(const Cost& cost) {
-  for (Account* account = this; account != nullptr; account = account->parent_.get()) {
-    account->used_.bytes += cost.bytes;
-    account->used_.bos += cost.bos;
-    account->used_.requests += cost.requests;
-    account->used_.fds += cost.fds;
-  }
+  for (Account* account = this; account != nullptr; account = account->parent_.get()) account->used_ += cost;
 }
 
 void Account::subtract(const Cost& cost) {
-  for (Account* account = this; account != nullptr; account = account->parent_.get()) {
-    account->used_.bytes -= cost.bytes;
-    account->used_.bos -= cost.bos;
-    account->used_.requests -= cost.requests;
-    account->used_.fds -= cost.fds;
-  }
+  for (Account* account = this; account != nullptr; account = account->parent_.get()) account->used_ -= cost;
 }
 
 Result<Charge> Charge::take(std::shared_ptr<Account> account, const Cost& cost) {

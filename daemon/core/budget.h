@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "proto/result.h"
@@ -16,17 +17,22 @@ namespace panbo {
 
 /// What something costs, or how much of it is allowed.
 struct Cost {
+  /// Of memory.
   uint64_t bytes = 0;
+  /// Of GPU address space.
+  uint64_t addresses = 0;
   uint64_t bos = 0;
   /// Requests that wait.
   uint64_t requests = 0;
   /// Fds that were sent and not yet received.
   uint64_t fds = 0;
 
+  Cost& operator+=(const Cost& other);
+  Cost& operator-=(const Cost& other);
   friend bool operator==(const Cost&, const Cost&) = default;
 };
 
-inline constexpr Cost kNoLimit{UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX};
+inline constexpr Cost kNoLimit{UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX};
 
 class Account {
  public:
@@ -41,6 +47,9 @@ class Account {
 
   /// The first account of the chain that has no room for it; nullptr if all have.
   [[nodiscard]] const Account* full_for(const Cost& cost) const;
+
+  /// What of this account alone is too little for it, in a word or two; empty if nothing is.
+  [[nodiscard]] std::string_view lacking(const Cost& cost) const;
 
   /// Whether the whole chain would have room for it if nothing was used.
   [[nodiscard]] bool can_ever_hold(const Cost& cost) const;

@@ -5,7 +5,7 @@
 
 namespace panbo {
 
-/// A number of BOs and their sizes' sum.
+/// A number of BOs and their sizes' sum: of heaps too, although they count as less in budgets (BoKey::memory()).
 struct Amount {
   uint64_t count = 0;
   uint64_t bytes = 0;

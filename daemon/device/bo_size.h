@@ -6,15 +6,10 @@
 #include <cstdint>
 #include <limits>
 
+#include "daemon/core/arena.h"
 #include "daemon/core/bo_kind.h"
 
 namespace panbo {
-
-/// GPU address space of one arena in bytes: 32 bits of it, less what panfrost keeps free at the bottom.
-inline constexpr uint64_t kArenaBytes = (uint64_t{4} << 30) - (uint64_t{32} << 20);
-
-/// Arenas that a device opens at most: 256 GiB of GPU addresses, more than any board has memory.
-inline constexpr uint16_t kMaxArenas = 64;
 
 /// Heap BOs grow, and are rounded, in steps of this many bytes.
 inline constexpr uint64_t kHeapStep = uint64_t{2} << 20;

@@ -1,7 +1,8 @@
 // A request that waits is tried again whenever the pool has new supplies, those who came first before the others:
 // first each takes what is ready and fits, then the whole ladder is tried, so that a large request does not evict what
-// a small one could have had. After one failed only smaller ones are tried: the kernel is not asked again for what it
-// has not got. While the worker is at a request that had waited, no other gets the whole ladder, for the same reason.
+// a small one could have had. After one found no memory only smaller ones are tried: the kernel is not asked again for
+// what it has not got. One that found no room in its quota says nothing about the others. While the worker is at a
+// request that had waited, no other gets the whole ladder, for the same reason.
 //
 // What a request that waits evicts and gives back while it is tried again is no new supply: it would be tried again
 // for its own sake, for ever. Only what others release, and what a first try leaves behind, is.
@@ -29,9 +30,10 @@ struct AllocRequests::Open {
   /// For one open request.
   Charge charge;
 
-  [[nodiscard]] uint64_t bytes() const {
+  /// Bytes of memory that it needs.
+  [[nodiscard]] uint64_t memory() const {
     uint64_t sum = 0;
-    for (const Demand& demand : demands) sum += demand.size;
+    for (const Demand& demand : demands) sum += BoKey{.kind = demand.kind, .size = demand.size}.memory();
     return sum;
   }
 };
@@ -120,13 +122,13 @@ void AllocRequests::serve_waiting(Ladder ladder, Time now) {
   for (auto waiting = waiting_.begin(); waiting != waiting_.end();) {
     const OpenPtr open = *waiting;
     if (ladder == Ladder::kWhole && creating_after_wait_ > 0) return;
-    if (ladder == Ladder::kWhole && open->bytes() >= too_much) {
+    if (ladder == Ladder::kWhole && open->memory() >= too_much) {
       ++waiting;
-    } else if (attempt(open, ladder, now)) {
+    } else if (const auto tried = attempt(open, ladder, now)) {
       waiting = waiting_.erase(waiting);
     } else {
       give_back(open, now);
-      too_much = std::min(too_much, open->bytes());
+      if (tried.error() == Errno{ENOMEM}) too_much = std::min(too_much, open->memory());
       ++waiting;
     }
   }

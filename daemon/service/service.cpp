@@ -180,8 +180,12 @@ FailureReply Service::failure_of(Errno error, const std::vector<Demand>& demands
     case ETIMEDOUT:
       return {FailureKind::kTimedOut, "no memory became free in time"};
     case EDQUOT: {
-      const Account* full = demands.front().account->full_for(allocator_.cost_of(demands));
-      return {FailureKind::kOverQuota, "over the quota of " + (full ? full->name() : "the client")};
+      Cost cost = allocator_.cost_of(demands);
+      // If there is room for that, it was the request itself that was one too many.
+      if (demands.front().account->full_for(cost) == nullptr) cost = {.requests = 1};
+      const Account* full = demands.front().account->full_for(cost);
+      if (full == nullptr) return {FailureKind::kOverQuota, "over the quota of the client"};
+      return {FailureKind::kOverQuota, "over the quota of " + full->name() + ": " + std::string(full->lacking(cost))};
     }
     default:
       return {FailureKind::kDevice, "the device failed: " + error.message()};
@@ -191,7 +195,7 @@ FailureReply Service::failure_of(Errno error, const std::vector<Demand>& demands
 Shortage Service::shortage_of(const Session& session, const std::vector<Demand>& demands,
                               const std::string& reason) const {
   Shortage shortage{.client = session.row(),
-                    .asked_bytes = allocator_.cost_of(demands).bytes,
+                    .asked_bytes = allocator_.cost_of(demands).addresses,
                     .available_bytes = memory_.available(),
                     .reason = reason,
                     .stats = stats()};

@@ -25,6 +25,7 @@ namespace panbo {
 /// One request that ended without memory: what was asked, what there is, who holds most. For the log.
 struct Shortage {
   ClientRow client;
+  /// The BOs' sizes' sum.
   uint64_t asked_bytes = 0;
   /// What the board has left, in bytes; UINT64_MAX if nobody can tell.
   uint64_t available_bytes = 0;
@@ -39,8 +40,8 @@ struct ServiceOptions {
   BoPoolOptions pool;
   AllocatorOptions allocator;
   /// What one client, all clients of one user, and all clients together may have at a time.
-  Cost client_quota{.bytes = UINT64_MAX, .bos = UINT64_MAX, .requests = 64, .fds = 128};
-  Cost user_quota{.bytes = UINT64_MAX, .bos = UINT64_MAX, .requests = 256, .fds = 1024};
+  Cost client_quota{.bytes = UINT64_MAX, .addresses = UINT64_MAX, .bos = UINT64_MAX, .requests = 64, .fds = 128};
+  Cost user_quota{.bytes = UINT64_MAX, .addresses = UINT64_MAX, .bos = UINT64_MAX, .requests = 256, .fds = 1024};
   Cost board_quota = kNoLimit;
   /// Called for every request that fails for want of memory. May be empty.
   std::function<void(const Shortage&)> on_shortage;

@@ -9,6 +9,7 @@
 #include <fstream>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "tests/board/board_state.h"
 #include "tests/board/gpu_file.h"
@@ -65,6 +66,16 @@ TEST(AddressSpace, AnImportTakesAsMuchAsABoOfItsOwn) {
   const uint32_t bo = *ours.create(64 * kMiB, kHeap);
   theirs.import(ours.export_bo(bo).get());
   EXPECT_EQ(fill(theirs, 64 * kMiB, kHeap, 100).bos, 62);
+}
+
+TEST(AddressSpace, AnExecutableBoNeedsAHoleAtAMultipleOfItsSize) {
+  GpuFile gpu;
+  std::vector<uint32_t> heaps;
+  for (int i = 0; i < 63; ++i) heaps.push_back(*gpu.create(64 * kMiB, kHeap));
+  // The first begins at 32 MiB, so none at a multiple of 64 MiB.
+  gpu.close(heaps[10]);
+  EXPECT_EQ(gpu.create(64 * kMiB, 0).error(), Errno{ENOSPC});
+  EXPECT_TRUE(gpu.create(64 * kMiB));
 }
 
 TEST(Sizes, ZeroIsRefused) {

@@ -2,9 +2,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
+#include <set>
 
 #include "tests/board/panbod_rig.h"
 #include "tests/board/strace.h"
@@ -118,6 +119,76 @@ TEST_F(PanbodInACgroup, FailsWithARecordWhenNothingIsLeftToGiveBack) {
   // What is given back can be had again.
   client.release(bo);
   await("it is there again", [&] { return client.try_alloc(kMiB / 2, &bo) == 0; });
+}
+
+/// A daemon of the test's own, as it is without any configuration.
+class FreshPanbod : public testing::Test {
+ protected:
+  /// Its open files of the GPU: one for each arena.
+  [[nodiscard]] int64_t drm_files() const {
+    const std::filesystem::directory_iterator fds("/proc/" + std::to_string(daemon_.pid()) + "/fd");
+    return std::count_if(begin(fds), end(fds), [](const auto& fd) {
+      // One that was for a moment only may be gone by now.
+      std::error_code gone;
+      return std::filesystem::read_symlink(fd, gone).string().starts_with("/dev/dri/renderD");
+    });
+  }
+
+  PanbodProcess daemon_{{}, "panfrost"};
+  WirePeer admin_{daemon_.admin_socket_path()};
+  Client client_{"client", daemon_.socket_path()};
+};
+
+TEST_F(FreshPanbod, ASecondArenaTakesOverWhenAddressesRunOut) {
+  EXPECT_EQ(drm_files(), 1);
+  // 63 fit into an arena; together they are many times the board's memory.
+  for (int i = 0; i < 63; ++i)
+    ASSERT_EQ(panbo_bo_get_origin(client_.alloc(64 * kMiB, PANBO_BO_HEAP)), PANBO_ORIGIN_FRESH);
+  EXPECT_EQ(drm_files(), 1);
+  for (int i = 63; i < 80; ++i)
+    ASSERT_EQ(panbo_bo_get_origin(client_.alloc(64 * kMiB, PANBO_BO_HEAP)), PANBO_ORIGIN_FRESH);
+  EXPECT_EQ(drm_files(), 2);
+  const wire::Stats stats = admin_.stats();
+  EXPECT_EQ(stats.leased().bytes(), 80 * 64 * kMiB) << "statistics show sizes";
+  EXPECT_EQ(stats.failed(), 0u);
+}
+
+TEST_F(FreshPanbod, BosOfBothArenasServeTheNext) {
+  for (int i = 0; i < 63; ++i) client_.alloc(64 * kMiB, PANBO_BO_HEAP);
+  panbo_bo* in_first = client_.alloc(kMiB);
+  client_.alloc(31 * kMiB, PANBO_BO_HEAP);
+  panbo_bo* in_second = client_.alloc(2 * kMiB);
+  ASSERT_EQ(drm_files(), 2);
+  const std::set<uint64_t> inodes = {inode_of(in_first), inode_of(in_second)};
+  client_.release(in_first);
+  client_.release(in_second);
+  await("both are ready", [this] { return admin_.stats().ready().count() == 2; });
+  EXPECT_EQ((std::set{inode_of(client_.alloc(kMiB)), inode_of(client_.alloc(2 * kMiB))}), inodes);
+}
+
+TEST_F(FreshPanbod, HeapsStopAtTheClientsQuotaOfAddresses) {
+  int heaps = 0;
+  int result = 0;
+  for (panbo_bo* bo = nullptr; (result = client_.try_alloc(1024 * kMiB, &bo, PANBO_BO_HEAP)) == 0;) ++heaps;
+  EXPECT_EQ(result, -EDQUOT);
+  EXPECT_EQ(heaps, 15) << "a quarter of 16 arenas of 4064 MiB";
+  await("the log says what is lacking",
+        [this] { return daemon_.log().find("over the quota of client") != std::string::npos; });
+  EXPECT_NE(daemon_.log().find(": GPU addresses"), std::string::npos);
+}
+
+TEST_F(FreshPanbod, AnExecutableBoThatFitsNowhereByItsAlignmentGetsAnotherArena) {
+  std::vector<panbo_bo*> heaps;
+  for (int i = 0; i < 63; ++i) heaps.push_back(client_.alloc(64 * kMiB, PANBO_BO_HEAP));
+  // The hole is large enough, but begins 32 MiB beside a multiple of its size.
+  client_.release(heaps[10]);
+  EXPECT_EQ(panbo_bo_get_origin(client_.alloc(64 * kMiB, PANBO_BO_EXECUTABLE)), PANBO_ORIGIN_FRESH);
+  EXPECT_EQ(drm_files(), 2);
+}
+
+TEST_F(FreshPanbod, AnExecutableBoIsRoundedLikeAnyOther) {
+  EXPECT_EQ(panbo_bo_get_size(client_.alloc(1, PANBO_BO_EXECUTABLE)), 4096u);
+  EXPECT_EQ(panbo_bo_get_size(client_.alloc(kMiB + 1, PANBO_BO_EXECUTABLE)), kMiB + kMiB / 16);
 }
 
 }  // namespace

@@ -14,6 +14,7 @@ import sys
 import tempfile
 
 POOL = "daemon/core/bo_pool.cpp"
+BUDGET = "daemon/core/budget.cpp"
 ALLOCATOR = "daemon/core/allocator.cpp"
 REQUESTS = "daemon/service/alloc_requests.cpp"
 SERVICE = "daemon/service/service.cpp"
@@ -33,6 +34,11 @@ MUTATIONS = [
     ("the total budget is not kept", ALLOCATOR, "std::min(budget, memory)", "memory"),
     ("a cached BO is not charged", ALLOCATOR, "Borrower borrower{demand.client, demand.user, *std::move(charge)};",
      "Borrower borrower{demand.client, demand.user, Charge()};"),
+    ("addresses are not given back", BUDGET, "this->*resource.amount -= other.*resource.amount;",
+     "if (resource.amount != &Cost::addresses) this->*resource.amount -= other.*resource.amount;"),
+    ("addresses are not charged", ALLOCATOR, ".addresses = key.size", ".addresses = 0"),
+    ("a heap is charged as all that it may grow to", ALLOCATOR, "{.bytes = key.memory(),", "{.bytes = key.size,"),
+    ("a heap needs no room in the total budget", ALLOCATOR, "if (!admit(", "if (key.kind != BoKind::kHeap && !admit("),
     ("an evictable BO is never made", POOL, "if (holders && *holders == Holders::kOnlyUs) holders = device_.make_evictable",
      "if (false) holders = device_.make_evictable"),
     ("a batch is granted in part", REQUESTS, "open->pending > 0 || open->loans.size() < open->demands.size()",

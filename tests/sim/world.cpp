@@ -13,6 +13,7 @@ namespace {
 
 constexpr uint64_t kPage = 4096;
 constexpr uint64_t kMiB = uint64_t{1} << 20;
+constexpr uint64_t kLargestHeap = 64 * kMiB;
 constexpr size_t kMaxClients = 8;
 constexpr uint32_t kFirstUid = 1001;
 constexpr uint32_t kLastUid = 1003;
@@ -24,8 +25,14 @@ ServiceOptions some_options(Random& random) {
   options.pool.headroom_share = random.one_in(4) ? 0 : 0.25;
   options.pool.held_limit = std::chrono::milliseconds(random.between(1, 2'000));
   options.allocator.total_max = random.one_in(4) ? UINT64_MAX : random.between(8, 64) * kMiB;
-  options.client_quota = {.bytes = random.between(4, 32) * kMiB, .bos = random.between(4, 64), .requests = 4, .fds = 0};
-  options.user_quota = {.bytes = random.between(8, 48) * kMiB, .bos = random.between(8, 96), .requests = 6, .fds = 0};
+  options.client_quota = {.bytes = random.between(4, 32) * kMiB,
+                          .addresses = random.between(8, 128) * kMiB,
+                          .bos = random.between(4, 64),
+                          .requests = 4};
+  options.user_quota = {.bytes = random.between(8, 48) * kMiB,
+                        .addresses = random.between(16, 192) * kMiB,
+                        .bos = random.between(8, 96),
+                        .requests = 6};
   return options;
 }
 
@@ -35,6 +42,7 @@ World::World(uint64_t seed, std::ostream* trace)
     : random_(seed), trace_(trace), worker_(device_), options_(some_options(random_)) {
   device_.memory_limit = random_.between(8, 64) * kMiB;
   device_.arena_limit = random_.between(1, 3);
+  device_.arena_size = random_.between(kLargestHeap / kMiB, 4 * kLargestHeap / kMiB) * kMiB;
   service_.emplace(device_, random_.one_in(3) ? nullptr : &worker_, memory_, clock_, options_);
   for (uint32_t uid = kFirstUid; uid <= kLastUid; ++uid) {
     observers_.push_back(std::make_unique<SimClient>(*service_, device_, facts_, uid));
@@ -288,7 +296,12 @@ AllocItem World::some_item() {
   static constexpr std::array kSizes = {kPage, 3 * kPage, 16 * kPage, 300 * kPage, kMiB, 2 * kMiB, 5 * kMiB};
   item.size = random_.one_in(8) ? random_.between(1, 8 * kMiB) : kSizes[random_.below(kSizes.size())];
   if (random_.one_in(8)) item.flags |= kAllocZeroed;
-  if (random_.one_in(8)) item.flags |= random_.one_in(2) ? kAllocExecutable : kAllocHeap;
+  if (random_.one_in(8)) item.flags |= kAllocExecutable;
+  if (item.flags == 0 && random_.one_in(8)) {
+    // Few bytes of memory, many of addresses.
+    item.flags |= kAllocHeap;
+    item.size = random_.between(1, kLargestHeap);
+  }
   return item;
 }
 

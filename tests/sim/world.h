@@ -70,6 +70,7 @@ class World {
   void check_device();
   void check_amounts(const Stats& stats);
   void check_quotas(const Stats& stats);
+  void check_bytes(const Stats& stats, const Cost& charged);
   void advance_to(Time time);
   void finish_job(uint32_t handle);
   /// A client with a lease, and which lease; nothing if nobody has one.

@@ -30,7 +30,7 @@ void FakeDevice::purge() {
   for (auto& [handle, bo] : bos_) {
     if (!bo.evictable || bo.purged) continue;
     bo.purged = true;
-    bytes_ -= bo.size;
+    bytes_ -= bo.memory;
   }
 }
 
@@ -43,19 +43,20 @@ Result<ArenaId> FakeDevice::open_arena() {
 Result<DeviceBo> FakeDevice::create(ArenaId arena, BoKind kind, uint64_t size) {
   ++creations_;
   if (const auto error = next_of(create_failures)) return *error;
-  if (arena_bytes_.at(arena.value) + size > kArenaBytes) return Errno{ENOSPC};
-  if (size > memory_limit || bytes_ > memory_limit - size) return Errno{ENOMEM};
-  bytes_ += size;
+  if (arena_bytes_.at(arena.value) + size > arena_size) return Errno{ENOSPC};
+  const uint64_t memory = kind == BoKind::kHeap ? 0 : size;
+  if (memory > memory_limit || bytes_ > memory_limit - memory) return Errno{ENOMEM};
+  bytes_ += memory;
   arena_bytes_[arena.value] += size;
   const uint32_t handle = next_handle_++;
-  bos_[handle] = FakeBo{.size = size, .kind = kind};
+  bos_[handle] = FakeBo{.size = size, .kind = kind, .memory = memory};
   return DeviceBo{.arena = arena, .handle = handle, .size = size};
 }
 
 void FakeDevice::destroy(BoId id, const DeviceBo& bo) {
   unwatch(id);
   const FakeBo& gone = bos_.at(bo.handle);
-  if (!gone.purged) bytes_ -= gone.size;
+  if (!gone.purged) bytes_ -= gone.memory;
   arena_bytes_.at(bo.arena.value) -= gone.size;
   bos_.erase(bo.handle);
 }

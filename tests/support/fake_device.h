@@ -7,17 +7,18 @@
 #include <optional>
 #include <vector>
 
+#include "daemon/core/arena.h"
 #include "daemon/core/device.h"
 
 namespace panbo {
 
 class FakeDevice : public Device {
  public:
-  static constexpr uint64_t kArenaBytes = (uint64_t{4} << 30) - (uint64_t{32} << 20);
-
   struct FakeBo {
     uint64_t size = 0;
     BoKind kind = BoKind::kPlain;
+    /// Bytes of memory that it takes. A heap has none: the GPU has not asked for any.
+    uint64_t memory = 0;
     /// A job uses it.
     bool busy = false;
     /// References of others.
@@ -37,12 +38,15 @@ class FakeDevice : public Device {
   std::deque<Errno> holders_failures;
   std::deque<Errno> evictable_failures;
   std::deque<Errno> unevictable_failures;
-  uint64_t arena_limit = 16;
+  uint64_t arena_limit = kMaxArenas;
+  /// Addresses of each arena in bytes.
+  uint64_t arena_size = kArenaBytes;
 
   [[nodiscard]] const std::map<uint32_t, FakeBo>& bos() const { return bos_; }
   [[nodiscard]] FakeBo& bo(uint32_t handle) { return bos_.at(handle); }
   [[nodiscard]] bool exists(uint32_t handle) const { return bos_.contains(handle); }
   [[nodiscard]] size_t bo_count() const { return bos_.size(); }
+  /// Memory that the BOs take.
   [[nodiscard]] uint64_t bytes() const { return bytes_; }
   [[nodiscard]] int creations() const { return creations_; }
   [[nodiscard]] size_t arenas() const { return arena_bytes_.size(); }
@@ -55,7 +59,7 @@ class FakeDevice : public Device {
 
   // Device.
 
-  [[nodiscard]] DeviceLimits limits() const override { return {.page_size = 4096, .max_bo_size = kArenaBytes}; }
+  [[nodiscard]] DeviceLimits limits() const override { return {.page_size = 4096, .max_bo_size = arena_size}; }
   Result<ArenaId> open_arena() override;
   Result<DeviceBo> create(ArenaId arena, BoKind kind, uint64_t size) override;
   void destroy(BoId id, const DeviceBo& bo) override;

@@ -50,11 +50,13 @@ max = 1073741824
 enabled = false
 [client]
 bytes = "1GiB"
+addresses = "3GiB"
 bos = 1
 requests = 2
 fds = 3
 [user]
 bytes = "2GiB"
+addresses = "4GiB"
 bos = 4
 requests = 5
 fds = 6
@@ -71,10 +73,12 @@ per_user = 7
   EXPECT_EQ(settings.total.max, uint64_t{1} << 30);
   EXPECT_FALSE(settings.pressure.enabled);
   EXPECT_EQ(settings.client.bytes, uint64_t{1} << 30);
+  EXPECT_EQ(settings.client.addresses, uint64_t{3} << 30);
   EXPECT_EQ(settings.client.bos, 1u);
   EXPECT_EQ(settings.client.requests, 2u);
   EXPECT_EQ(settings.client.fds, 3u);
   EXPECT_EQ(settings.user.bytes, uint64_t{2} << 30);
+  EXPECT_EQ(settings.user.addresses, uint64_t{4} << 30);
   EXPECT_EQ(settings.user.bos, 4u);
   EXPECT_EQ(settings.user.requests, 5u);
   EXPECT_EQ(settings.user.fds, 6u);
@@ -99,8 +103,10 @@ TEST(ConfigFile, ASizeIsANumberOfBytesOrATextWithAUnit) {
 TEST(ConfigFile, WhatIsNoSizeIsRefused) {
   for (const char* value : {"0", "-1", "\"0\"", "\"0MiB\"", "\"-1MiB\"", "\" -1\"", "\"\"", "\"lots\"", "\"1.5GiB\"",
                             "\"5 bananas\"", "1.5", "true", "[1]", "\"17179869184GiB\""}) {
-    EXPECT_TRUE(complaint(std::string("cache.max = ") + value).starts_with("panbod.toml:1: cache.max must be a size"))
-        << value << ": " << complaint(std::string("cache.max = ") + value);
+    for (const std::string key : {"cache.max", "client.addresses", "user.addresses"}) {
+      const std::string text = key + " = " + value;
+      EXPECT_TRUE(complaint(text).starts_with("panbod.toml:1: " + key + " must be a size")) << text;
+    }
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "daemon/core/arena.h"
 #include "proto/limits.h"
 
 namespace panbo {
@@ -27,18 +28,23 @@ TEST(Settings, DefaultsFollowFromTheRam) {
   const Limits limits = resolve_limits({}, 4 * kGiB);
   EXPECT_EQ(limits.total_max, 3 * kGiB);
   EXPECT_EQ(limits.cache_max, kGiB);
-  EXPECT_EQ(limits.user, (Cost{.bytes = 3 * kGiB, .bos = 65536, .requests = 256, .fds = 1024}));
-  EXPECT_EQ(limits.client, (Cost{.bytes = 3 * kGiB, .bos = 16384, .requests = 64, .fds = 128}));
+  EXPECT_EQ(limits.user,
+            (Cost{.bytes = 3 * kGiB, .addresses = kBoardAddresses / 2, .bos = 65536, .requests = 256, .fds = 1024}));
+  EXPECT_EQ(limits.client,
+            (Cost{.bytes = 3 * kGiB, .addresses = kBoardAddresses / 4, .bos = 16384, .requests = 64, .fds = 128}));
 }
 
 TEST(Settings, DefaultsFollowFromWhatIsSetAboveThem) {
   Settings settings;
   settings.total.max = kGiB / 2;
   settings.user.bytes = kGiB / 4;
+  settings.user.addresses = 2 * kGiB;
   const Limits limits = resolve_limits(settings, 4 * kGiB);
   EXPECT_EQ(limits.cache_max, kGiB / 2) << "a quarter of the RAM would be more than there can be";
   EXPECT_EQ(limits.user.bytes, kGiB / 4);
   EXPECT_EQ(limits.client.bytes, kGiB / 4);
+  EXPECT_EQ(limits.user.addresses, 2 * kGiB);
+  EXPECT_EQ(limits.client.addresses, kGiB);
 }
 
 TEST(Settings, ABoardOfUnknownSizeHasLimitsThatDoNotOverflow) {
@@ -51,18 +57,20 @@ TEST(Settings, LimitsMayBeEqual) {
   Settings settings;
   settings.total.max = 4 * kGiB;
   settings.cache.max = 4 * kGiB;
-  settings.user = {.bytes = 4 * kGiB, .bos = 64, .requests = 1, .fds = limits::kMaxBatch};
+  settings.user = {.bytes = 4 * kGiB, .addresses = kBoardAddresses, .bos = 64, .requests = 1, .fds = limits::kMaxBatch};
   settings.client = settings.user;
   EXPECT_EQ(complaint(settings), "");
   const Limits limits = resolve_limits(settings, 4 * kGiB);
   EXPECT_EQ(limits.total_max, 4 * kGiB);
   EXPECT_EQ(limits.cache_max, 4 * kGiB);
-  EXPECT_EQ(limits.user, (Cost{.bytes = 4 * kGiB, .bos = 64, .requests = 1, .fds = limits::kMaxBatch}));
+  EXPECT_EQ(
+      limits.user,
+      (Cost{.bytes = 4 * kGiB, .addresses = kBoardAddresses, .bos = 64, .requests = 1, .fds = limits::kMaxBatch}));
   EXPECT_EQ(limits.client, limits.user);
 }
 
 TEST(Settings, ALimitThatCannotBindNamesItsKeyAndTheOther) {
-  Settings total, cache, user, client;
+  Settings total, cache, user, client, user_addresses, client_addresses;
   total.total.max = 4 * kGiB + 1;
   expect_names(complaint(total), {"total.max = 4294967297", "the board's memory (4294967296 bytes)"});
   cache.cache.max = 3 * kGiB + 1;
@@ -72,6 +80,11 @@ TEST(Settings, ALimitThatCannotBindNamesItsKeyAndTheOther) {
   client.user.bytes = kGiB;
   client.client.bytes = kGiB + 1;
   expect_names(complaint(client), {"client.bytes = 1073741825", "user.bytes (1073741824 bytes)"});
+  user_addresses.user.addresses = kBoardAddresses + 1;
+  expect_names(complaint(user_addresses), {"user.addresses = 68182605825", "the board's GPU addresses (68182605824"});
+  client_addresses.user.addresses = kGiB;
+  client_addresses.client.addresses = kGiB + 1;
+  expect_names(complaint(client_addresses), {"client.addresses = 1073741825", "user.addresses (1073741824 bytes)"});
 }
 
 TEST(Settings, AClientThatMayHaveMoreThanItsUserNamesBothKeys) {

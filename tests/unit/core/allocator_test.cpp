@@ -23,7 +23,7 @@ class AllocatorTest : public testing::Test {
   FakeDevice device_;
   FakeMemory memory_;
   std::shared_ptr<Account> account_ =
-      std::make_shared<Account>("account", Cost{.bytes = 16384 * kMiB, .bos = 100}, nullptr);
+      std::make_shared<Account>("account", Cost{.bytes = 16384 * kMiB, .addresses = 16384 * kMiB, .bos = 100}, nullptr);
   BoPool pool_{device_, nullptr, memory_, {}};
   Allocator allocator_{device_, nullptr, memory_, pool_, {.total_max = 16384 * kMiB}};
 };
@@ -147,7 +147,7 @@ TEST_F(AllocatorTest, KeepsToTheTotalBudgetByEvictingFirst) {
 
 TEST_F(AllocatorTest, AQuotaIsNotMadeRoomForByEviction) {
   cache(demand(kMiB));
-  account_ = std::make_shared<Account>("poor", Cost{.bytes = kMiB, .bos = 1}, nullptr);
+  account_ = std::make_shared<Account>("poor", Cost{.bytes = kMiB, .addresses = kBoardAddresses, .bos = 1}, nullptr);
   EXPECT_EQ(allocate(demand(2 * kMiB)).error(), Errno{EDQUOT});
   EXPECT_EQ(pool_.evicted(), Amount{});
   EXPECT_EQ(account_->used(), Cost{});
@@ -157,7 +157,7 @@ TEST_F(AllocatorTest, AReadyBoIsChargedLikeAFreshOne) {
   cache(demand(kMiB));
   EXPECT_EQ(account_->used(), Cost{});
   ASSERT_TRUE(allocate(demand(kMiB)));
-  EXPECT_EQ(account_->used(), (Cost{.bytes = kMiB, .bos = 1}));
+  EXPECT_EQ(account_->used(), (Cost{.bytes = kMiB, .addresses = kMiB, .bos = 1}));
 }
 
 class AllocatorWithWorkerTest : public AllocatorTest {
@@ -225,6 +225,34 @@ TEST_F(AllocatorTest, RoundsHeapsAsTheKernelDoes) {
   Demand heap = demand(1);
   heap.kind = BoKind::kHeap;
   EXPECT_EQ(allocate(heap)->bo->device.size, 2 * kMiB);
+}
+
+TEST_F(AllocatorTest, AHeapCostsWhatTheKernelGivesItAtFirstAndAllOfItsAddresses) {
+  Demand heap = demand(128 * kMiB);
+  heap.kind = BoKind::kHeap;
+  ASSERT_TRUE(allocate(heap));
+  EXPECT_EQ(account_->used(), (Cost{.bytes = 2 * kMiB, .addresses = 128 * kMiB, .bos = 1}));
+  EXPECT_EQ(pool_.memory(), 2 * kMiB);
+  EXPECT_EQ(pool_.total(), (Amount{1, 128 * kMiB})) << "its size is its size";
+}
+
+TEST_F(AllocatorTest, ManyHeapsFitIntoTheBudgetOfASmallBoard) {
+  Allocator small(device_, nullptr, memory_, pool_, {.total_max = 64 * kMiB});
+  memory_.bytes = 64 * kMiB;
+  Demand heap = demand(128 * kMiB);
+  heap.kind = BoKind::kHeap;
+  for (int i = 0; i < 32; ++i) ASSERT_TRUE(small.allocate(heap, Time{})) << i;
+  EXPECT_EQ(small.allocate(heap, Time{}).error(), Errno{ENOMEM});
+}
+
+TEST_F(AllocatorTest, AddressesAreAQuotaOfTheirOwn) {
+  account_ = std::make_shared<Account>("account", Cost{.bytes = UINT64_MAX, .addresses = 256 * kMiB, .bos = UINT64_MAX},
+                                       nullptr);
+  Demand heap = demand(128 * kMiB);
+  heap.kind = BoKind::kHeap;
+  ASSERT_TRUE(allocate(heap));
+  ASSERT_TRUE(allocate(heap));
+  EXPECT_EQ(allocate(heap).error(), Errno{EDQUOT});
 }
 
 }  // namespace

@@ -9,9 +9,9 @@ namespace {
 
 class BudgetTest : public testing::Test {
  protected:
-  std::shared_ptr<Account> user_ = std::make_shared<Account>("user", Cost{100, 10, 10, 10}, nullptr);
-  std::shared_ptr<Account> client_ = std::make_shared<Account>("client", Cost{60, 10, 10, 10}, user_);
-  std::shared_ptr<Account> sibling_ = std::make_shared<Account>("sibling", Cost{60, 10, 10, 10}, user_);
+  std::shared_ptr<Account> user_ = std::make_shared<Account>("user", Cost{100, 100, 10, 10, 10}, nullptr);
+  std::shared_ptr<Account> client_ = std::make_shared<Account>("client", Cost{60, 60, 10, 10, 10}, user_);
+  std::shared_ptr<Account> sibling_ = std::make_shared<Account>("sibling", Cost{60, 60, 10, 10, 10}, user_);
 };
 
 TEST_F(BudgetTest, AChargeCountsInTheWholeChainUntilItsTokenDies) {
@@ -41,6 +41,11 @@ TEST_F(BudgetTest, NamesTheAccountThatIsFull) {
   EXPECT_EQ(sibling_->full_for({.bytes = 40}), nullptr);
 }
 
+TEST_F(BudgetTest, NamesWhatIsLacking) {
+  EXPECT_EQ(client_->lacking({.bytes = 60, .addresses = 61}), "GPU addresses");
+  EXPECT_EQ(client_->lacking({.bytes = 60, .addresses = 60}), "");
+}
+
 TEST_F(BudgetTest, WhatIsRefusedIsChargedToNobody) {
   const auto most = Charge::take(client_, {.bytes = 60});
   EXPECT_FALSE(Charge::take(sibling_, {.bytes = 50}));
@@ -55,6 +60,7 @@ TEST_F(BudgetTest, KnowsWhatItCouldNeverHold) {
 }
 
 TEST_F(BudgetTest, EveryResourceHasItsLimit) {
+  EXPECT_FALSE(Charge::take(client_, {.addresses = 61}));
   EXPECT_FALSE(Charge::take(client_, {.bos = 11}));
   EXPECT_FALSE(Charge::take(client_, {.requests = 11}));
   EXPECT_FALSE(Charge::take(client_, {.fds = 11}));

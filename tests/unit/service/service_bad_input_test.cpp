@@ -15,7 +15,7 @@ TEST_P(BadAllocTest, IsRefusedAndLeavesTheClientConnected) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, BadAllocTest,
-                         testing::Values(AllocItem{.size = 0}, AllocItem{.size = FakeDevice::kArenaBytes + 1},
+                         testing::Values(AllocItem{.size = 0}, AllocItem{.size = kArenaBytes + 1},
                                          AllocItem{.size = UINT64_MAX}, AllocItem{.size = 1, .flags = 8},
                                          AllocItem{.size = 1, .flags = 3}, AllocItem{.size = 1, .flags = UINT32_MAX}));
 
@@ -27,7 +27,7 @@ TEST_F(ServiceTest, AnAllocOfNothingIsRefused) {
 
 TEST_F(ServiceTest, TheLargestSizeIsAllowed) {
   const auto client = join();
-  client->alloc({FakeDevice::kArenaBytes});
+  client->alloc({kArenaBytes});
   EXPECT_NE(client->last<GrantedReply>(), nullptr);
 }
 

@@ -73,9 +73,10 @@ class ServiceTest : public testing::Test {
   FakeDevice device_;
   FakeMemory memory_;
   std::vector<Shortage> shortages_;
-  ServiceOptions options_{.client_quota = {.bytes = 5000 * kMiB, .bos = 100, .requests = 64, .fds = 128},
-                          .user_quota = {.bytes = 5000 * kMiB, .bos = 150, .requests = 100, .fds = 1024},
-                          .on_shortage = [this](const Shortage& s) { shortages_.push_back(s); }};
+  ServiceOptions options_{
+      .client_quota = {.bytes = 5000 * kMiB, .addresses = 6000 * kMiB, .bos = 100, .requests = 64, .fds = 128},
+      .user_quota = {.bytes = 5000 * kMiB, .addresses = 9000 * kMiB, .bos = 150, .requests = 100, .fds = 1024},
+      .on_shortage = [this](const Shortage& s) { shortages_.push_back(s); }};
   Service service_{device_, nullptr, memory_, clock_, options_};
 };
 

@@ -131,6 +131,7 @@ TEST_F(ServiceTest, BoundsWhatAClientCanKeepWaiting) {
   EXPECT_EQ(client->last<FailureReply>(), nullptr);
   client->alloc({kMiB}, std::chrono::seconds(1));
   EXPECT_EQ(client->failure(), FailureKind::kOverQuota);
+  EXPECT_EQ(client->last<FailureReply>()->message, "over the quota of client 1: open requests");
 }
 
 TEST_F(ServiceTest, BoundsWhatAUserCanKeepWaiting) {
@@ -154,10 +155,10 @@ TEST_F(ServiceTest, SaysWhoseQuotaIsFull) {
   for (int i = 0; i < 100; ++i) one->must_alloc(4096);
   one->alloc({4096});
   EXPECT_EQ(one->failure(), FailureKind::kOverQuota);
-  EXPECT_NE(one->last<FailureReply>()->message.find("client 1"), std::string::npos);
+  EXPECT_EQ(one->last<FailureReply>()->message, "over the quota of client 1: BOs");
   for (int i = 0; i < 50; ++i) two->must_alloc(4096);
   two->alloc({4096});
-  EXPECT_NE(two->last<FailureReply>()->message.find("uid 1000"), std::string::npos);
+  EXPECT_EQ(two->last<FailureReply>()->message, "over the quota of uid 1000: BOs");
 }
 
 TEST_F(ServiceTest, WaitsForItsQuotaIfItMayButNotForWhatItCanNeverHave) {
@@ -171,6 +172,20 @@ TEST_F(ServiceTest, WaitsForItsQuotaIfItMayButNotForWhatItCanNeverHave) {
   EXPECT_NE(client->last<GrantedReply>(), nullptr);
   client->alloc({3000 * kMiB, 3000 * kMiB}, std::chrono::seconds(1));
   EXPECT_EQ(client->failure(), FailureKind::kOverQuota);
+}
+
+TEST_F(ServiceTest, ARequestThatWaitsForItsQuotaKeepsNobodyElseFromMemory) {
+  device_.memory_limit = 5 * kMiB;
+  const auto holder = join(2000);
+  const Grant large = holder->must_alloc(4 * kMiB);
+  const auto poor = join(1000);
+  for (int i = 0; i < 100; ++i) poor->must_alloc(4096);
+  poor->alloc({4096}, std::chrono::seconds(1));
+  const auto other = join(3000);
+  other->alloc({kMiB}, std::chrono::seconds(1));
+  EXPECT_EQ(other->last<GrantedReply>(), nullptr);
+  holder->release(large);
+  EXPECT_NE(other->last<GrantedReply>(), nullptr);
 }
 
 TEST_F(ServiceTest, UnderPressureTheCacheGoesAndTheClientsAreTold) {

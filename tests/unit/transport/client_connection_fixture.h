@@ -69,8 +69,9 @@ class ClientConnectionTest : public testing::Test {
   ConnectionLimits limits_{.hello_timeout = std::chrono::hours(1), .stall_limit = std::chrono::hours(1)};
   const DaemonInfo daemon_{.version = "1.2.3", .backend = "sim", .driver = "sim", .node = ""};
   const std::shared_ptr<FdsInFlightRegistry> registry_ = std::make_shared<FdsInFlightRegistry>(std::chrono::hours(1));
-  ServiceRig rig_{{.client_quota = {.bytes = UINT64_MAX, .bos = UINT64_MAX, .requests = 64, .fds = 64},
-                   .user_quota = {.bytes = UINT64_MAX, .bos = UINT64_MAX, .requests = 256, .fds = 100}}};
+  ServiceRig rig_{
+      {.client_quota = {.bytes = UINT64_MAX, .addresses = UINT64_MAX, .bos = UINT64_MAX, .requests = 64, .fds = 64},
+       .user_quota = {.bytes = UINT64_MAX, .addresses = UINT64_MAX, .bos = UINT64_MAX, .requests = 256, .fds = 100}}};
   std::map<ClientConnection*, std::shared_ptr<ClientConnection>> clients_;
 };
 
