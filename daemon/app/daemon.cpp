@@ -66,8 +66,10 @@ ServiceOptions Daemon::service_options(const Settings& settings) {
   options.client_quota = limits.client;
   options.user_quota = limits.user;
   options.board_quota.addresses = kBoardAddresses;
-  // The kernel allows as many in flight as we may have open; the other half is for clients and BOs in motion.
+  // The kernel allows as many in flight as we may have open. Of the other half one half is for BOs that somebody holds,
+  // and one for clients and BOs that drain.
   options.board_quota.fds = fds / 2;
+  options.pool.held_max = fds / 4;
   if (settings.record) options.observer = &recorder_.emplace(*settings.record, clock_);
   options.on_shortage = [this](const Shortage& shortage) { shortages_.note(shortage, clock_.now()); };
   return options;

@@ -47,8 +47,6 @@ struct Bo {
   Borrower borrower;
   /// When it entered its state.
   Time since{};
-  /// Held: how long after the last look the next one comes.
-  Duration backoff{};
 
   /// In the one container of its state.
   ListHook<Bo> in_state;

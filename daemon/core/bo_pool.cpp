@@ -1,7 +1,11 @@
 // A released BO goes through two questions before it is Ready. Does a GPU job still use it? The device answers that by
 // an event, so Draining costs no timer. Does somebody still hold it? No event exists for that, so Held looks again and
-// again, ever more slowly, until the BO is solely ours or the limit is reached; retiring it then closes our handle,
-// and the memory lives on for whoever kept it, no longer as ours.
+// again, ever more slowly, until the BO is solely ours. As long as that takes it stays charged: retiring it would only
+// close our handle, and its memory would live on with whoever kept it, and count nowhere.
+//
+// A look comes after a sixteenth of the time that the BO has been held, so we learn of its end late by a small part of
+// that. Looks are made at multiples of a power of two, so that however many BOs are held for long, they are looked at
+// together: at most two wake-ups a minute.
 //
 // Ready BOs are evictable for the kernel, and made unevictable before they are lent (docs/kernel-facts.md: a BO that is
 // handed out while evictable makes the kernel warn).
@@ -18,6 +22,7 @@
 #include "daemon/core/bo_pool.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "daemon/core/lifetime.h"
 
@@ -184,16 +189,17 @@ void BoPool::look(Bo& bo, Time now) {
 }
 
 void BoPool::hold(Bo& bo, Time now) {
-  if (bo.state != BoState::kHeld) {
-    store_.move(bo, BoState::kHeld, now);
-    bo.backoff = options_.held_first_delay;
-  } else if (now - bo.since >= options_.held_limit) {
-    retire(bo, now);
-    return;
-  } else {
-    bo.backoff = std::min(bo.backoff * 2, options_.held_longest_delay);
-  }
-  held_.emplace(now + bo.backoff, bo.id);
+  if (bo.state != BoState::kHeld) store_.move(bo, BoState::kHeld, now);
+  const Duration pause = std::clamp((now - bo.since) / 16, options_.held_shortest_pause, options_.held_longest_pause);
+  const Duration grid(std::bit_floor(static_cast<uint64_t>(pause.count())));
+  const Duration next = (now + pause).time_since_epoch() + grid - Duration(1);
+  held_.emplace(Time(next - next % grid), bo.id);
+  if (store_.amount(BoState::kHeld).count <= options_.held_max) return;
+  // The one whose turn comes last has been held longest.
+  const auto last = std::prev(held_.end());
+  Bo& given_up = *store_.find(last->second);
+  held_.erase(last);
+  retire(given_up, now);
 }
 
 void BoPool::make_ready(Bo& bo, Time now) {

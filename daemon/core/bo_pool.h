@@ -2,7 +2,7 @@
 //
 //   Leased    no container; the service knows the leases
 //   Draining  the device watches it and reports when it is idle
-//   Held      the held queue: looked at again with backoff, and given up after a limit
+//   Held      the held queue: looked at again, ever more slowly
 //   Ready     the BoCache, which decays while it is not used, and gives way when memory is short
 #pragma once
 
@@ -32,11 +32,12 @@ struct BoPoolOptions {
   Duration headroom_interval = std::chrono::milliseconds(250);
   /// How long it takes an unused cache to go from full to nothing. Large BOs go earlier (lifetime.h).
   Duration decay_time = std::chrono::seconds(10);
-  /// A BO that somebody else still holds is looked at after the first delay, then after twice as long each time, up
-  /// to the longest delay; after the limit it is retired.
-  Duration held_first_delay = std::chrono::milliseconds(1);
-  Duration held_longest_delay = std::chrono::milliseconds(64);
-  Duration held_limit = std::chrono::seconds(10);
+  /// A BO that somebody else still holds is looked at again after a sixteenth of the time that it has been held, but
+  /// not before the shortest pause and, give or take a half, not after the longest.
+  Duration held_shortest_pause = std::chrono::milliseconds(1);
+  Duration held_longest_pause = std::chrono::minutes(1);
+  /// Most Held BOs, each of which costs an fd. Beyond that those that have been held longest are retired.
+  uint64_t held_max = UINT64_MAX;
   /// From this size in bytes on the device's calls are slow enough to be left to the worker.
   uint64_t large_bo = uint64_t{1} << 20;
 };

@@ -56,6 +56,9 @@ void World::check_amounts(const Stats& stats) {
 
 void World::check_quotas(const Stats& stats) {
   require(stats.ready.bytes <= options_.pool.cache_max, "the cache keeps to its budget");
+  require(stats.held.count <= options_.pool.held_max, "no more BOs are held than may be");
+  require(options_.pool.held_max < UINT64_MAX || device_.destroyed_while_held() <= device_.failed_looks(),
+          "memory that somebody keeps stays accounted for");
   Cost charged;
   for (const auto& observer : observers_) charged += service_->account(observer->id())->parent()->used();
   require(charged.bytes + stats.ready.bytes <= options_.allocator.total_max, "everything together keeps to its budget");

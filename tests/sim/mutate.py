@@ -24,6 +24,8 @@ MUTATIONS = [
     ("a client's leases outlive it", SERVICE, "session->second.leases) take_back(client, bo, now);",
      "session->second.leases) static_cast<void>(bo);"),
     ("a BO that somebody holds is taken for ready", POOL, "*holders == Holders::kOthersToo", "false"),
+    ("a BO that somebody holds is forgotten", POOL, "    hold(bo, now);", "    retire(bo, now);"),
+    ("there is no end to how many BOs are held", POOL, "count <= options_.held_max) return;", "count <= UINT64_MAX) return;"),
     ("purged pages are lent", POOL, "*pages == Pages::kRetained", "true"),
     ("the cache's budget is not kept", POOL, "if (ready().bytes > room) evict_bytes", "if (false) evict_bytes"),
     ("the cache does not decay", POOL, "decay_deadline_ = earlier(decay_deadline_, now + decay_.step());", ""),

@@ -23,7 +23,8 @@ ServiceOptions some_options(Random& random) {
   options.pool.cache_max = random.one_in(4) ? UINT64_MAX : random.between(1, 16) * kMiB;
   options.pool.decay_time = std::chrono::milliseconds(random.between(1, 10'000));
   options.pool.headroom_share = random.one_in(4) ? 0 : 0.25;
-  options.pool.held_limit = std::chrono::milliseconds(random.between(1, 2'000));
+  options.pool.held_longest_pause = std::chrono::milliseconds(random.between(1, 2'000));
+  options.pool.held_max = random.one_in(2) ? UINT64_MAX : random.between(1, 8);
   options.allocator.total_max = random.one_in(4) ? UINT64_MAX : random.between(8, 64) * kMiB;
   options.client_quota = {.bytes = random.between(4, 32) * kMiB,
                           .addresses = random.between(8, 128) * kMiB,

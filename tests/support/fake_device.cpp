@@ -57,12 +57,16 @@ void FakeDevice::destroy(BoId id, const DeviceBo& bo) {
   unwatch(id);
   const FakeBo& gone = bos_.at(bo.handle);
   if (!gone.purged) bytes_ -= gone.memory;
+  destroyed_while_held_ += gone.others + gone.imports > 0;
   arena_bytes_.at(bo.arena.value) -= gone.size;
   bos_.erase(bo.handle);
 }
 
 Result<Usage> FakeDevice::watch(BoId id, const DeviceBo& bo) {
-  if (const auto error = next_of(watch_failures)) return *error;
+  if (const auto error = next_of(watch_failures)) {
+    ++failed_looks_;
+    return *error;
+  }
   if (!watches_.emplace(id, bo.handle).second) throw std::logic_error("watched twice");
   return bos_.at(bo.handle).busy ? Usage::kBusy : Usage::kIdle;
 }
@@ -72,13 +76,19 @@ void FakeDevice::unwatch(BoId id) {
 }
 
 Result<Holders> FakeDevice::holders(BoId id) {
-  if (const auto error = next_of(holders_failures)) return *error;
+  if (const auto error = next_of(holders_failures)) {
+    ++failed_looks_;
+    return *error;
+  }
   const FakeBo& bo = bos_.at(watches_.at(id));
   return bo.others + bo.imports > 0 || bo.busy ? Holders::kOthersToo : Holders::kOnlyUs;
 }
 
 Result<Holders> FakeDevice::make_evictable(const DeviceBo& bo) {
-  if (const auto error = next_of(evictable_failures)) return *error;
+  if (const auto error = next_of(evictable_failures)) {
+    ++failed_looks_;
+    return *error;
+  }
   FakeBo& fake = bos_.at(bo.handle);
   if (fake.imports > 0) return Holders::kOthersToo;
   fake.evictable = true;

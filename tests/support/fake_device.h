@@ -51,6 +51,10 @@ class FakeDevice : public Device {
   [[nodiscard]] int creations() const { return creations_; }
   [[nodiscard]] size_t arenas() const { return arena_bytes_.size(); }
   [[nodiscard]] size_t watched() const { return watches_.size(); }
+  /// BOs that were destroyed while somebody had a reference: their memory lives on.
+  [[nodiscard]] int destroyed_while_held() const { return destroyed_while_held_; }
+  /// Calls that were to tell something about a BO in motion and failed.
+  [[nodiscard]] int failed_looks() const { return failed_looks_; }
 
   /// Ends the job on a BO; returns the id to report if it was watched.
   std::vector<BoId> finish_job(uint32_t handle);
@@ -76,6 +80,8 @@ class FakeDevice : public Device {
   uint64_t bytes_ = 0;
   uint32_t next_handle_ = 1;
   int creations_ = 0;
+  int destroyed_while_held_ = 0;
+  int failed_looks_ = 0;
 };
 
 }  // namespace panbo

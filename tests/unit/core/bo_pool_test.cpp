@@ -162,7 +162,7 @@ TEST_F(BoPoolTest, AHeldBoIsReadyOnceNobodyElseHasIt) {
   run_for(std::chrono::seconds(1));
   EXPECT_EQ(bo.state, BoState::kHeld);
   fake.others = 0;
-  run_for(std::chrono::milliseconds(64));
+  run_for(std::chrono::milliseconds(125));
   EXPECT_EQ(bo.state, BoState::kReady);
 }
 
@@ -187,15 +187,53 @@ TEST_F(BoPoolTest, AJobThatAHolderLeftBehindKeepsABoHeld) {
   EXPECT_EQ(bo.state, BoState::kReady);
 }
 
-TEST_F(BoPoolTest, LooksAtAHeldBoEverMoreSlowlyAndGivesUpAtTheLimit) {
+TEST_F(BoPoolTest, LooksAtAHeldBoEverMoreSlowlyAndKeepsItCharged) {
   Bo& bo = lend();
-  device_.bo(bo.device.handle).others = 1;
+  FakeDevice::FakeBo& fake = device_.bo(bo.device.handle);
+  fake.others = 1;
   pool_.release(bo, now());
-  const int wakeups = run_for(std::chrono::seconds(11));
+  EXPECT_LE(run_for(std::chrono::seconds(10)), 130);
+  EXPECT_LE(run_for(std::chrono::hours(1)), 2 * 60 + 90);
+  EXPECT_LE(run_for(std::chrono::hours(1)), 60);
+  EXPECT_EQ(bo.state, BoState::kHeld);
+  EXPECT_EQ(account_->used().bos, 1u) << "whoever keeps it pays for it";
+  fake.others = 0;
+  run_for(std::chrono::seconds(100));
   EXPECT_EQ(device_.bo_count(), 0u);
-  EXPECT_LE(wakeups, 10'000 / 64 + 8);
-  EXPECT_EQ(pool_.amount(BoState::kHeld), Amount{});
+  EXPECT_EQ(account_->used().bos, 0u);
   EXPECT_EQ(pool_.next_deadline(), std::nullopt);
+}
+
+TEST_F(BoPoolTest, ManyBosThatAreHeldForLongAreLookedAtTogether) {
+  for (int i = 0; i < 100; ++i) {
+    Bo& bo = lend();
+    device_.bo(bo.device.handle).others = 1;
+    pool_.release(bo, now());
+    run_for(std::chrono::milliseconds(777));
+  }
+  run_for(std::chrono::hours(1));
+  EXPECT_LE(run_for(std::chrono::hours(1)), 2 * 60);
+  EXPECT_EQ(pool_.amount(BoState::kHeld).count, 100u);
+}
+
+TEST_F(BoPoolTest, WhenTooManyAreHeldTheOneThatIsHeldLongestIsGivenUp) {
+  BoPool pool(device_, nullptr, memory_, {.held_max = 2});
+  std::vector<uint32_t> handles;
+  for (int i = 0; i < 3; ++i) {
+    Bo& bo = pool.begin_create(kKey, borrower(), now());
+    pool.lend_created(bo, *device_.create(ArenaId{0}, BoKind::kPlain, 4096), now());
+    handles.push_back(bo.device.handle);
+    device_.bo(bo.device.handle).others = 1;
+    pool.release(bo, now());
+    for (const Time end = now() + std::chrono::seconds(1); *pool.next_deadline() < end;) {
+      clock_.advance(*pool.next_deadline() - now());
+      pool.tick(now());
+    }
+  }
+  EXPECT_FALSE(device_.exists(handles[0]));
+  EXPECT_TRUE(device_.exists(handles[1]));
+  EXPECT_TRUE(device_.exists(handles[2]));
+  EXPECT_EQ(device_.watched(), 2u);
 }
 
 TEST_F(BoPoolTest, ALargeBoGoesWhenItsLifetimeEndsAndSmallOnesStay) {

@@ -188,6 +188,38 @@ TEST_F(ServiceTest, ARequestThatWaitsForItsQuotaKeepsNobodyElseFromMemory) {
   EXPECT_NE(other->last<GrantedReply>(), nullptr);
 }
 
+TEST_F(ServiceTest, AClientThatHoardsWhatItReleasedIsOverItsOwnQuotaAndNobodyElse) {
+  const auto hoarder = join(1000);
+  std::vector<Grant> kept;
+  for (int i = 0; i < 100; ++i) {
+    kept.push_back(hoarder->must_alloc(4096));
+    device_.bo(kept.back().bo.handle).others = 1;
+    hoarder->release(kept.back());
+  }
+  clock_.advance(std::chrono::hours(1));
+  service_.tick();
+  EXPECT_EQ(stats().held.count, 100u);
+  hoarder->alloc({4096});
+  EXPECT_EQ(hoarder->failure(), FailureKind::kOverQuota);
+  EXPECT_EQ(join(2000)->must_alloc(4096).origin, Origin::kFresh);
+
+  for (const Grant& grant : kept) device_.bo(grant.bo.handle).others = 0;
+  clock_.advance(std::chrono::minutes(2));
+  service_.tick();
+  EXPECT_EQ(stats().held.count, 0u);
+  hoarder->must_alloc(4096);
+}
+
+TEST_F(ServiceTest, WhatAClientThatLeftHasGivenToOthersStaysChargedToItsUser) {
+  auto client = join(1000);
+  for (int i = 0; i < 100; ++i) device_.bo(client->must_alloc(4096).bo.handle).others = 1;
+  client.reset();
+  const auto next = join(1000);
+  for (int i = 0; i < 50; ++i) next->must_alloc(4096);
+  next->alloc({4096});
+  EXPECT_EQ(next->last<FailureReply>()->message, "over the quota of uid 1000: BOs");
+}
+
 TEST_F(ServiceTest, UnderPressureTheCacheGoesAndTheClientsAreTold) {
   const auto client = join();
   std::vector<Grant> grants;
