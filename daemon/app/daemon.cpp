@@ -46,7 +46,7 @@ Daemon::Daemon(const Settings& settings)
       timer_(io_),
       manager_(io_) {
   if (settings.pressure.enabled) {
-    pressure_.emplace(io_, cgroup_, [this](Pressure pressure) {
+    pressure_.emplace(io_, PressurePaths{.cgroup = cgroup_}, [this](Pressure pressure) {
       spdlog::info("memory pressure: {}", pressure == Pressure::kFull ? "full" : "some");
       service_.on_pressure(pressure);
     });

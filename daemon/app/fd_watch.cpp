@@ -17,7 +17,13 @@ FdWatch::~FdWatch() {
 
 void FdWatch::wait() {
   fd_.async_wait(wait_, [this](const boost::system::error_code& error) {
-    if (!error && on_event_()) wait();
+    if (error) return;
+    if (on_event_()) {
+      wait();
+    } else {
+      // An fd that has gone bad would wake the event loop for ever.
+      fd_.release();
+    }
   });
 }
 

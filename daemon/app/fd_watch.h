@@ -12,7 +12,8 @@ class FdWatch {
   using Wait = boost::asio::posix::stream_descriptor::wait_type;
 
   /// `fd` is borrowed, and must stay open as long as this lives. `on_event` is called once for each event, and answers
-  /// whether to go on watching. Throws boost::system::system_error if the fd cannot be polled.
+  /// whether to go on watching; if not, the fd is taken out of the event loop. Throws boost::system::system_error if
+  /// the fd cannot be polled.
   FdWatch(boost::asio::io_context& io, int fd, Wait wait, std::function<bool()> on_event);
   ~FdWatch();
   FdWatch(const FdWatch&) = delete;

@@ -9,21 +9,20 @@
 namespace panbo {
 namespace {
 
-constexpr const char* kPsiFile = "/proc/pressure/memory";
 /// Of two seconds: some work stalled for a tenth of the time, all of it for a twentieth.
 constexpr uint32_t kSomeStallUs = 200'000;
 constexpr uint32_t kFullStallUs = 100'000;
 
 }  // namespace
 
-PressureWatch::PressureWatch(boost::asio::io_context& io, const std::string& cgroup,
+PressureWatch::PressureWatch(boost::asio::io_context& io, const PressurePaths& paths,
                              std::function<void(Pressure)> on_pressure)
     : io_(io), on_pressure_(std::move(on_pressure)) {
-  auto some = PsiTrigger::open(kPsiFile, Pressure::kSome, kSomeStallUs);
+  auto some = PsiTrigger::open(paths.psi, Pressure::kSome, kSomeStallUs);
   const bool psi = some.ok();
-  add(kPsiFile, std::move(some));
-  if (psi) add(kPsiFile, PsiTrigger::open(kPsiFile, Pressure::kFull, kFullStallUs));
-  if (!cgroup.empty()) add(cgroup + "/memory.events", CgroupMemoryEvents::open(cgroup));
+  add(paths.psi, std::move(some));
+  if (psi) add(paths.psi, PsiTrigger::open(paths.psi, Pressure::kFull, kFullStallUs));
+  if (!paths.cgroup.empty()) add(paths.cgroup + "/memory.events", CgroupMemoryEvents::open(paths.cgroup));
 }
 
 template <class Source>
@@ -41,7 +40,9 @@ void PressureWatch::add(const std::string& what, Result<Source> source) {
 bool PressureWatch::read(PressureSource& source) {
   const auto event = source.read_event();
   if (!event) {
-    spdlog::warn("{} tells no more about memory pressure: {}", source.name(), event.error().message());
+    if (gone_.insert(source.name()).second) {
+      spdlog::warn("{} tells no more about memory pressure: {}", source.name(), event.error().message());
+    }
     return false;
   }
   if (*event) on_pressure_(**event);

@@ -6,6 +6,7 @@
 #include <list>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "daemon/app/fd_watch.h"
@@ -13,10 +14,16 @@
 
 namespace panbo {
 
+struct PressurePaths {
+  std::string psi = "/proc/pressure/memory";
+  /// Directory of the process' own cgroup; empty: none.
+  std::string cgroup;
+};
+
 class PressureWatch {
  public:
-  /// `cgroup`: the directory of the process' own, or empty. A source that is not to be had costs one line in the log.
-  PressureWatch(boost::asio::io_context& io, const std::string& cgroup, std::function<void(Pressure)> on_pressure);
+  /// A source that is not to be had, or goes away, costs one line in the log.
+  PressureWatch(boost::asio::io_context& io, const PressurePaths& paths, std::function<void(Pressure)> on_pressure);
 
  private:
   struct Watched {
@@ -31,6 +38,8 @@ class PressureWatch {
   boost::asio::io_context& io_;
   const std::function<void(Pressure)> on_pressure_;
   std::list<Watched> watched_;
+  /// Those that went away: two triggers have one file, and go together.
+  std::set<std::string> gone_;
 };
 
 }  // namespace panbo

@@ -7,8 +7,10 @@
 #include <sys/resource.h>
 
 #include <filesystem>
+#include <fstream>
 #include <iterator>
 #include <stdexcept>
+#include <string>
 
 namespace panbo::test {
 
@@ -24,6 +26,18 @@ bool is_readable(int fd) {
 bool becomes_readable(int fd, std::chrono::milliseconds patience) {
   pollfd p{.fd = fd, .events = POLLIN, .revents = 0};
   return ::poll(&p, 1, static_cast<int>(patience.count())) == 1 && (p.revents & POLLIN) != 0;
+}
+
+// The fdinfo of an epoll set names what is in it.
+bool is_in_epoll_set(int fd) {
+  for (const auto& set : std::filesystem::directory_iterator("/proc/self/fdinfo")) {
+    std::ifstream info(set.path());
+    std::string word;
+    for (int member; info >> word;) {
+      if (word == "tfd:" && info >> member && member == fd) return true;
+    }
+  }
+  return false;
 }
 
 // The limit is lowered only to what is in use, and the gaps are filled: with a limit of 0, poll() and F_DUPFD would

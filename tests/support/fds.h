@@ -15,6 +15,9 @@ int open_fds();
 bool is_readable(int fd);
 bool becomes_readable(int fd, std::chrono::milliseconds patience = std::chrono::seconds(30));
 
+/// Whether an epoll set of this process has it.
+bool is_in_epoll_set(int fd);
+
 /// As long as it lives, this process can open no more fds (EMFILE). Make each call under test once before: the first
 /// time that UBSan sees an object's type, it needs fds itself.
 class NoMoreFds {

@@ -8,6 +8,7 @@
 
 #include "proto/unique_fd.h"
 #include "tests/support/event_loop.h"
+#include "tests/support/fds.h"
 
 namespace panbo::test {
 namespace {
@@ -67,11 +68,13 @@ TEST_F(FdWatchTest, WatchesNoMoreWhenItIsToldSo) {
     ++calls_;
     return false;
   });
+  EXPECT_TRUE(is_in_epoll_set(event_.get()));
   raise();
   run();
   raise();
   run();
   EXPECT_EQ(calls_, 1);
+  EXPECT_FALSE(is_in_epoll_set(event_.get())) << "an fd that has gone bad would wake the event loop for ever";
 }
 
 TEST_F(FdWatchTest, LeavesTheFdToItsOwner) {
