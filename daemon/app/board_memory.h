@@ -1,9 +1,10 @@
-// The board's memory as /proc/meminfo tells it, and the service's own share of it, if the unit sets one.
+// The board's memory as /proc/meminfo tells it, and the service's share of it, if its unit or a slice above sets one.
 #pragma once
 
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "daemon/core/memory_gauge.h"
 #include "proto/unique_fd.h"
@@ -25,20 +26,28 @@ class BoardMemory : public MemoryGauge {
   /// What cannot be opened is left out; available() is UINT64_MAX if that is everything.
   explicit BoardMemory(const BoardMemoryPaths& paths);
 
-  /// The lower of MemAvailable and what the cgroup has left below memory.high and memory.max.
+  /// The lowest of MemAvailable and what each cgroup, from the process' own to the root, has left below memory.high and
+  /// memory.max. File pages count as left, as they do in MemAvailable.
   [[nodiscard]] uint64_t available() const override;
 
-  /// Bytes of RAM, less if the cgroup allows less. UINT64_MAX if nobody can tell.
+  /// Bytes of RAM, less if a cgroup allows less. UINT64_MAX if nobody can tell.
   [[nodiscard]] uint64_t total() const;
 
  private:
-  [[nodiscard]] uint64_t cgroup_limit() const;
-  [[nodiscard]] uint64_t cgroup_left() const;
+  /// The files of one cgroup with a memory controller.
+  struct Cgroup {
+    [[nodiscard]] uint64_t limit() const;
+    [[nodiscard]] uint64_t left() const;
+
+    UniqueFd current;
+    UniqueFd high;
+    UniqueFd max;
+    UniqueFd stat;
+  };
 
   UniqueFd meminfo_;
-  UniqueFd current_;
-  UniqueFd high_;
-  UniqueFd max_;
+  /// The process' own first.
+  std::vector<Cgroup> cgroups_;
 };
 
 /// The value in bytes of a line "Key:   123 kB" of /proc/meminfo, or nothing.

@@ -10,7 +10,7 @@ namespace {
 
 class BoardMemoryTest : public testing::Test {
  protected:
-  void SetUp() override { std::filesystem::create_directory(dir_); }
+  void SetUp() override { std::filesystem::create_directories(dir_ / "slice/unit"); }
   void TearDown() override { std::filesystem::remove_all(dir_); }
   void write(const std::string& name, const std::string& text) { std::ofstream(dir_ / name) << text; }
   BoardMemory open() { return BoardMemory({.meminfo = dir_ / "meminfo", .cgroup = dir_}); }
@@ -44,6 +44,43 @@ TEST_F(BoardMemoryTest, NoLimitIsNoLimit) {
   write("memory.high", "max\n");
   write("memory.max", "max\n");
   EXPECT_EQ(open().available(), 1024u * 1024);
+}
+
+TEST_F(BoardMemoryTest, FilePagesInTheCgroupAreNotInTheWay) {
+  write("memory.current", "60000\n");
+  write("memory.high", "max\n");
+  write("memory.max", "100000\n");
+  write("memory.stat", "anon 20000\nfile 9\ninactive_anon 5\nactive_anon 6\ninactive_file 30000\nactive_file 10000\n");
+  EXPECT_EQ(open().available(), 80000u);
+  write("memory.stat", "anon 0\ninactive_file 60000\nactive_file 10000\n");
+  EXPECT_EQ(open().available(), 100000u) << "it can be more than memory.current, which was read at another moment";
+}
+
+TEST_F(BoardMemoryTest, TheTightestOfAllCgroupsAboveCounts) {
+  write("meminfo", "MemTotal:   2048 kB\nMemAvailable:  1024 kB\n");
+  for (const char* group : {"", "slice/", "slice/unit/"}) {
+    write(std::string(group) + "memory.current", "10000\n");
+    write(std::string(group) + "memory.high", "max\n");
+    write(std::string(group) + "memory.max", "max\n");
+  }
+  const BoardMemory memory({.meminfo = dir_ / "meminfo", .cgroup = dir_ / "slice/unit"});
+  EXPECT_EQ(memory.total(), 2048u * 1024);
+  write("slice/memory.max", "300000\n");
+  EXPECT_EQ(memory.total(), 300000u) << "a limit may be set later";
+  EXPECT_EQ(memory.available(), 290000u);
+  write("slice/unit/memory.max", "400000\n");
+  write("slice/unit/memory.current", "250000\n");
+  EXPECT_EQ(memory.total(), 300000u);
+  EXPECT_EQ(memory.available(), 150000u) << "the larger limit may have less left";
+  write("memory.high", "200000\n");
+  EXPECT_EQ(memory.total(), 200000u);
+}
+
+TEST_F(BoardMemoryTest, ACgroupWithoutAMemoryControllerHasTheLimitsAbove) {
+  write("slice/memory.current", "0\n");
+  write("slice/memory.high", "max\n");
+  write("slice/memory.max", "5000\n");
+  EXPECT_EQ(BoardMemory({.meminfo = dir_ / "meminfo", .cgroup = dir_ / "slice/unit"}).total(), 5000u);
 }
 
 TEST_F(BoardMemoryTest, NobodyCanTellWhereNothingCanBeRead) {
