@@ -24,6 +24,10 @@
 namespace panbo {
 namespace {
 
+// Below a cgroup's limit: for the daemon's own memory, and for what the kernel keeps for each BO, socket and fd. Where
+// that does not fit the kernel does not say no, it kills.
+constexpr uint64_t kReserve = uint64_t{8} << 20;
+
 UniqueFd open_for_reading(const std::string& path) {
   return UniqueFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
 }
@@ -122,7 +126,7 @@ uint64_t BoardMemory::Cgroup::left() const {
   if (most == UINT64_MAX) return UINT64_MAX;
   const uint64_t used = read_number(current);
   const uint64_t in_the_way = used - std::min(used, read_file_pages(stat));
-  return most - std::min(most, in_the_way);
+  return most - std::min(most, in_the_way + kReserve);
 }
 
 }  // namespace panbo

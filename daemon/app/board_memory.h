@@ -27,7 +27,7 @@ class BoardMemory : public MemoryGauge {
   explicit BoardMemory(const BoardMemoryPaths& paths);
 
   /// The lowest of MemAvailable and what each cgroup, from the process' own to the root, has left below memory.high and
-  /// memory.max. File pages count as left, as they do in MemAvailable.
+  /// memory.max, where 8 MiB stay in reserve. File pages count as left, as they do in MemAvailable.
   [[nodiscard]] uint64_t available() const override;
 
   /// Bytes of RAM, less if a cgroup allows less. UINT64_MAX if nobody can tell.

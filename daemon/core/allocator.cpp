@@ -3,7 +3,9 @@
 // still something to give back, and waiting is the caller's choice.
 //
 // A request that the board's memory cannot hold is refused before the kernel is asked: the kernel would fill the
-// memory first and fail afterwards (docs/kernel-facts.md).
+// memory first and fail afterwards (docs/kernel-facts.md). A look at the memory costs a few syscalls, so small requests
+// are compared with it together. They have to be, too: in a cgroup that is full to the last page the kernel does say no
+// to BOs, but kills the process that asks when it is its own bookkeeping that does not fit.
 //
 // Creating is a small state machine, since the worker answers later: an Attempt says which arena is tried and what was
 // done already, next_attempt() what follows from an error. Arenas are tried newest first, which has the most addresses
@@ -88,12 +90,18 @@ BoKey Allocator::key_of(const Demand& demand) const {
 }
 
 bool Allocator::admit(uint64_t bytes, Time now) {
+  unseen_ += bytes;
+  const bool look = unseen_ >= options_.admission_from;
   const uint64_t budget = options_.total_max - std::min(pool_.memory(), options_.total_max);
-  const uint64_t memory = bytes < options_.admission_from ? UINT64_MAX : memory_.available();
+  const uint64_t memory = look ? memory_.available() : UINT64_MAX;
   const uint64_t room = std::min(budget, memory);
-  if (bytes <= room) return true;
-  if (bytes - room > pool_.ready().bytes) return false;
-  pool_.evict_bytes(bytes - room, now);
+  if (bytes > room && bytes - room > pool_.ready().bytes) {
+    // While there is none, even the smallest is compared.
+    if (look) unseen_ = options_.admission_from;
+    return false;
+  }
+  if (look) unseen_ = 0;
+  if (bytes > room) pool_.evict_bytes(bytes - room, now);
   return true;
 }
 

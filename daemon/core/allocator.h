@@ -24,7 +24,7 @@ namespace panbo {
 struct AllocatorOptions {
   /// Most bytes that BOs in all states may count as (BoKey::memory()).
   uint64_t total_max = UINT64_MAX;
-  /// Smaller requests are not compared with the board's memory before the kernel is asked.
+  /// Once so many bytes were asked of the kernel, together, the next are compared with the board's memory before.
   uint64_t admission_from = uint64_t{1} << 20;
   /// As in BoPoolOptions.
   uint64_t large_bo = uint64_t{1} << 20;
@@ -93,6 +93,8 @@ class Allocator {
   const MemoryGauge& memory_;
   BoPool& pool_;
   const AllocatorOptions options_;
+  /// Bytes admitted since the board's memory was last looked at.
+  uint64_t unseen_ = 0;
   /// How many arenas there are: 0 to arenas_ - 1.
   uint16_t arenas_ = 1;
   /// Those that the worker is at.

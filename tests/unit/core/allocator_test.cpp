@@ -122,6 +122,17 @@ TEST_F(AllocatorTest, ARequestThatTheBoardCannotHoldIsRefusedBeforeTheKernelIsAs
   EXPECT_EQ(device_.creations(), 0);
 }
 
+TEST_F(AllocatorTest, SmallRequestsAreComparedWithTheMemoryTogether) {
+  memory_.bytes = 0;
+  for (int i = 0; i < 15; ++i) ASSERT_TRUE(allocate(demand(kMiB / 16)));
+  EXPECT_EQ(allocate(demand(kMiB / 16)).error(), Errno{ENOMEM});
+  EXPECT_EQ(allocate(demand(4096)).error(), Errno{ENOMEM}) << "while there is none, each of them";
+  memory_.bytes = kMiB;
+  EXPECT_TRUE(allocate(demand(4096)));
+  memory_.bytes = 0;
+  EXPECT_TRUE(allocate(demand(4096))) << "looked at a moment ago";
+}
+
 TEST_F(AllocatorTest, EvictsAsMuchAsIsMissingAndNoMore) {
   cache(demand(2 * kMiB));
   cache(demand(2 * kMiB));
