@@ -169,11 +169,11 @@ class CgroupLimit : public testing::Test {
     std::ifstream(kGroup / "memory.current") >> bytes;
     return bytes;
   }
-  static int oom_kills() {
+  static int event(const std::string& name) {
     std::ifstream events(kGroup / "memory.events");
     std::string key;
     for (int count; events >> key >> count;) {
-      if (key == "oom_kill") return count;
+      if (key == name) return count;
     }
     return -1;
   }
@@ -201,7 +201,24 @@ TEST_F(CgroupLimit, RefusesBosWithoutAKillAndGrantsThemAgainAfterwards) {
   EXPECT_GE(seen.first.bos, kLimitMiB - 4);
   EXPECT_EQ(seen.second.error, Errno{ENOMEM});
   EXPECT_GE(seen.second.bos, kLimitMiB - 4);
-  EXPECT_EQ(oom_kills(), 0);
+  EXPECT_EQ(event("oom_kill"), 0);
+}
+
+TEST_F(CgroupLimit, BeyondMemoryHighNothingIsRefusedAndTheCreatorIsMadeToWait) {
+  std::ofstream(kGroup / "memory.high") << 16 * kMiB;
+  std::ofstream(kGroup / "memory.max") << "max";
+  const Filled filled = in_child([] {
+    enter();
+    GpuFile gpu;
+    return fill(gpu, kMiB, uapi::kBoNoexec, 24);
+  });
+  EXPECT_EQ(filled.bos, 24);
+  EXPECT_GT(event("high"), 0);
+  // In microseconds, "some" first.
+  std::ifstream pressure(kGroup / "memory.pressure");
+  std::string word;
+  while (pressure >> word && !word.starts_with("total=")) continue;
+  EXPECT_GT(std::stoull(word.substr(word.find('=') + 1)), 100'000u) << "for 8 MiB too many";
 }
 
 TEST_F(CgroupLimit, ChargesTheCreatorAlsoWhenSomebodyElseImports) {

@@ -1,12 +1,10 @@
 // panbod when the kernel says no: a cgroup's limit, and address space.
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <set>
 
+#include "tests/board/memory_cgroup.h"
 #include "tests/board/panbod_rig.h"
 #include "tests/board/strace.h"
 #include "tests/support/panbod_process.h"
@@ -16,58 +14,12 @@ namespace {
 
 constexpr uint64_t kMiB = uint64_t{1} << 20;
 
-/// A memory cgroup; those who are started while the test is in it stay in it.
-class MemoryCgroup {
- public:
-  MemoryCgroup() : path_("/sys/fs/cgroup/panbo-test"), home_(own_path()) {
-    std::filesystem::create_directory(path_);
-    write(path_ + "/cgroup.procs", std::to_string(::getpid()));
-  }
-  ~MemoryCgroup() {
-    leave();
-    ::rmdir(path_.c_str());
-  }
-  MemoryCgroup(const MemoryCgroup&) = delete;
-  MemoryCgroup& operator=(const MemoryCgroup&) = delete;
-
-  void leave() { write(home_ + "/cgroup.procs", std::to_string(::getpid())); }
-  void limit(uint64_t bytes) { write(path_ + "/memory.max", std::to_string(bytes)); }
-  [[nodiscard]] uint64_t current() const {
-    uint64_t bytes = 0;
-    std::ifstream(path_ + "/memory.current") >> bytes;
-    return bytes;
-  }
-  /// Of memory.events.
-  [[nodiscard]] uint64_t event(const std::string& name) const {
-    std::ifstream file(path_ + "/memory.events");
-    uint64_t count = 0;
-    for (std::string key; file >> key >> count;) {
-      if (key == name) return count;
-    }
-    ADD_FAILURE() << "no " << name;
-    return 0;
-  }
-
- private:
-  static std::string own_path() {
-    std::string line;
-    std::ifstream file("/proc/self/cgroup");
-    while (std::getline(file, line) && !line.starts_with("0::")) continue;
-    return "/sys/fs/cgroup" + line.substr(3);
-  }
-  static void write(const std::string& file, const std::string& text) {
-    std::ofstream stream(file);
-    stream << text << std::flush;
-    ASSERT_TRUE(stream) << file;
-  }
-
-  const std::string path_;
-  const std::string home_;
-};
-
-/// A daemon of the test's own, below a memory limit, without the headroom that would keep it from ever reaching it.
+/// A daemon of the test's own, below a memory limit that it does not know of, as it was moved there after its start,
+/// and without the headroom that would keep it from ever reaching the limit.
 class PanbodInACgroup : public testing::Test {
  protected:
+  PanbodInACgroup() { cgroup_.enter(daemon_.pid()); }
+
   static std::string config() {
     const std::string path = "/tmp/panbod-test.toml";
     std::ofstream(path) << "[cache]\nheadroom = 0\ndecay = \"1h\"\n[pressure]\nenabled = false\n";
@@ -80,7 +32,6 @@ class PanbodInACgroup : public testing::Test {
 };
 
 TEST_F(PanbodInACgroup, EvictsItsCacheWhenTheKernelSaysEnomemAndTheAllocationSucceeds) {
-  cgroup_.leave();
   Client client("client", daemon_.socket_path());
   std::vector<panbo_bo*> bos;
   for (int i = 0; i < 32; ++i) bos.push_back(client.alloc(kMiB));
@@ -88,7 +39,7 @@ TEST_F(PanbodInACgroup, EvictsItsCacheWhenTheKernelSaysEnomemAndTheAllocationSuc
   await("the cache is full", [this] { return admin_.stats().ready().bytes() == 32 * kMiB; });
   cgroup_.limit(cgroup_.current() + 4 * kMiB);
 
-  // Of another size class, and each smaller than what is compared with the memory before the kernel is asked.
+  // Of another size class.
   Strace trace(daemon_.pid());
   for (int i = 0; i < 40; ++i) client.alloc(kMiB / 2);
   const auto lines = trace.stop();
@@ -104,7 +55,6 @@ TEST_F(PanbodInACgroup, EvictsItsCacheWhenTheKernelSaysEnomemAndTheAllocationSuc
 }
 
 TEST_F(PanbodInACgroup, FailsWithARecordWhenNothingIsLeftToGiveBack) {
-  cgroup_.leave();
   Client client("hoarder", daemon_.socket_path());
   cgroup_.limit(cgroup_.current() + 16 * kMiB);
   panbo_bo* bo = nullptr;
