@@ -13,9 +13,9 @@ from host import CACHE, HERE, cached, remove, run
 
 # What the build needs, for the compiler.
 SYSROOT = """
-    libbenchmark-dev libboost1.81-dev libc6-dev libcli11-dev libdrm-dev libfmt-dev libgtest-dev libprotobuf-dev
-    libprotozero-dev libspdlog-dev libstdc++-12-dev libsystemd-dev libtomlplusplus-dev libutfcpp-dev linux-libc-dev
-    nlohmann-json3-dev
+    libbenchmark-dev libboost1.81-dev libc6-dev libcli11-dev libdrm-dev libegl-dev libfmt-dev libgbm-dev libgles-dev
+    libgtest-dev libprotobuf-dev libprotozero-dev libspdlog-dev libstdc++-12-dev libsystemd-dev libtomlplusplus-dev
+    libutfcpp-dev linux-libc-dev nlohmann-json3-dev
 """.split()
 
 # What runs on the full board: a small Debian, and the libraries of what the build installs.
