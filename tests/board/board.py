@@ -29,6 +29,7 @@ def parse():
     add("--fast", action="store_true", help="only the driver: no systemd, no disk, no panbod")
     add("--mesa", action="store_true", help="with Mesa's OpenGL ES driver")
     add("--memory", type=int, metavar="MIB", default=896, help="RAM of the kernel (%(default)s)")
+    add("--steady", action="store_true", help="a clock that counts instructions, not the host's time; slower")
     add("--cmdline", metavar="WORDS", default="", help="more words for the kernel")
     add("--no-build", dest="build", action="store_false", help="take the arm64 build as it is")
     add("--deps", action="store_true", help="print the host packages that this needs, one a line")

@@ -32,7 +32,7 @@ def prepare(options, initrd):
         options.run = [payload.find_program(name) for name in options.run]
         options.copy = [payload.find_program(name) for name in options.copy]
         kernel = images.kernel(options.kernel)
-        command = images.machine(options.memory)
+        command = images.machine(options.memory, options.steady)
         mode = "fast" if options.fast else "full"
         words = f"console=ttyAMA0 quiet mem={options.memory}M panic=-1 oops=panic psi=1 BOARD={mode} {options.cmdline}"
         command += ["-no-reboot", "-kernel", kernel / "vmlinuz", "-initrd", initrd, "-append", words]

@@ -116,15 +116,19 @@ def make_disk(folder, image):
     return shlex.join(["mke2fs", "-q", "-t", "ext4", "-d", str(folder), str(image), "2G"])
 
 
-def machine(memory):
-    """QEMU's words for a machine whose kernel has `memory` MiB, and the GPU's registers behind them."""
+def machine(memory, steady):
+    """QEMU's words for a machine whose kernel has `memory` MiB, and the GPU's registers behind them.
+
+    If `steady`, each instruction takes it a nanosecond, however fast the host is, and no time is spent on sleeping.
+    """
     ram = memory + 128
     gpu_address = RAM_START + (ram - 16) * 2**20
-    command = ["qemu-system-aarch64", "-M", "virt,gic-version=2", "-cpu", "cortex-a57", "-accel", "tcg,thread=multi"]
+    command = ["qemu-system-aarch64", "-M", "virt,gic-version=2", "-cpu", "cortex-a57"]
+    command += ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off"] if steady else ["-accel", "tcg,thread=multi"]
     command += ["-smp", "2", "-m", str(ram), "-nodefaults", "-display", "none"]
     register_image = cached("registers.bin", [HERE / "registers.py"], lambda file: file.write_bytes(registers.image()))
     tree = cached(
-        f"board-{memory}.dtb",
+        f"board-{memory}{'-steady' if steady else ''}.dtb",
         [HERE / "device_tree.py", *command, hex(gpu_address)],
         lambda blob: device_tree.make(command, gpu_address, blob),
     )

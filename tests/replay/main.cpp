@@ -7,6 +7,7 @@
 #include "tests/replay/bars.h"
 #include "tests/replay/chart.h"
 #include "tests/replay/generate.h"
+#include "tests/replay/mesa_log.h"
 #include "tests/replay/policies.h"
 #include "tests/replay/report.h"
 #include "tests/replay/trace_output.h"
@@ -70,6 +71,15 @@ int generate(const GenerateOptions& options) {
   return 0;
 }
 
+int import(const std::string& path, const std::string& output) {
+  std::ifstream log(path);
+  if (!log) throw TraceError(path + ": cannot be read");
+  Trace trace = read_mesa_log(log, path);
+  trace.recorder = "tests/board/mesa/record";
+  write_trace(trace, output);
+  return 0;
+}
+
 int main(int argc, char** argv) {
   CLI::App app("Plays allocation traces to caches and measures them", "panbo-replay");
   app.require_subcommand(1);
@@ -80,8 +90,11 @@ int main(int argc, char** argv) {
       ->add_option("TRACE", run_options.traces, "Files of panbod --record, PANBO_RECORD or panbo-replay generate")
       ->required()
       ->check(CLI::ExistingFile);
-  run_command->add_option("--policy", run_options.policies, "Whose cache; may be given several times [all]")
-      ->check(CLI::IsMember(std::vector<std::string>(kPolicies.begin(), kPolicies.end())));
+  std::vector<std::string> policies(kPolicies.begin(), kPolicies.end());
+  policies.emplace_back(kBound);
+  run_command
+      ->add_option("--policy", run_options.policies, "Whose cache; may be given several times [all but keep-all]")
+      ->check(CLI::IsMember(policies));
   run_command->add_option("--ram", run_options.board.ram, "Memory of panbo's board [4GiB]")
       ->transform(CLI::AsSizeValue(false));
   run_command->add_option("--others", run_options.board.others, "What all but BOs takes of it [1GiB]")
@@ -100,9 +113,16 @@ int main(int argc, char** argv) {
   generate_command->add_option("--seed", generate_options.seed, "Other seeds give other traces [1]");
   generate_command->add_option("--output", generate_options.output, "The file")->required();
 
+  std::string log;
+  std::string imported;
+  auto* import_command = app.add_subcommand("import", "Make a trace of what tests/board/mesa/record brought back");
+  import_command->add_option("LOG", log, "The recorded lines")->required()->check(CLI::ExistingFile);
+  import_command->add_option("--output", imported, "The file")->required();
+
   CLI11_PARSE(app, argc, argv);
   try {
-    return *run_command ? run(run_options) : generate(generate_options);
+    if (*run_command) return run(run_options);
+    return *generate_command ? generate(generate_options) : import(log, imported);
   } catch (const std::exception& error) {
     std::cerr << "panbo-replay: " << error.what() << "\n";
     return 1;

@@ -1,5 +1,6 @@
 #include "tests/replay/policies.h"
 
+#include "tests/replay/keep_all.h"
 #include "tests/replay/mesa_freedreno.h"
 #include "tests/replay/mesa_panfrost.h"
 
@@ -8,6 +9,7 @@ namespace panbo::replay {
 std::unique_ptr<Policy> make_policy(std::string_view name, const Board& board) {
   if (name == "mesa-panfrost") return std::make_unique<MesaPanfrost>();
   if (name == "mesa-freedreno") return std::make_unique<MesaFreedreno>();
+  if (name == kBound) return std::make_unique<KeepAll>();
   return std::make_unique<PanboPolicy>(board);
 }
 

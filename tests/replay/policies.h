@@ -13,8 +13,10 @@
 namespace panbo::replay {
 
 inline constexpr std::array<std::string_view, 3> kPolicies = {"panbo", "mesa-panfrost", "mesa-freedreno"};
+/// No policy but a bound, KeepAll; only on request.
+inline constexpr std::string_view kBound = "keep-all";
 
-/// `name` is one of kPolicies.
+/// `name` is one of kPolicies, or kBound.
 [[nodiscard]] std::unique_ptr<Policy> make_policy(std::string_view name, const Board& board);
 
 /// Plays a trace to each of the policies; `spans` as for play().
