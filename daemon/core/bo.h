@@ -47,6 +47,8 @@ struct Bo {
   Borrower borrower;
   /// When it entered its state.
   Time since{};
+  /// Ready: when it goes, if it goes before the decay takes it.
+  Time expires{};
 
   /// In the one container of its state.
   ListHook<Bo> in_state;

@@ -29,7 +29,12 @@
 namespace panbo {
 
 BoPool::BoPool(Device& device, DeviceWorker* worker, const MemoryGauge& memory, BoPoolOptions options)
-    : device_(device), worker_(worker), memory_(memory), options_(options), decay_(options.decay_time) {
+    : device_(device),
+      worker_(worker),
+      memory_(memory),
+      options_(options),
+      decay_(options.decay_time),
+      recurrence_(options.decay_time) {
 }
 
 BoPool::~BoPool() {
@@ -39,6 +44,7 @@ BoPool::~BoPool() {
 }
 
 Bo* BoPool::lend_ready(const BoKey& key, Borrower& borrower, Time now) {
+  if (key.size > kLongLivedSize) recurrence_.ask(key, now);
   while (Bo* bo = cache_.warmest(key)) {
     uncache(*bo);
     const auto pages = device_.make_unevictable(bo->device);
@@ -143,7 +149,7 @@ void BoPool::evict_decayed(Time now) {
       return;
     }
     cache_.remove(*oldest);
-    if (const auto end = expiry(*oldest)) expiring_.erase(*end);
+    expiring_.erase({oldest->expires, oldest->id});
     evicted_.add(oldest->key.size);
     retire(*oldest, now);
   }
@@ -154,13 +160,6 @@ void BoPool::evict_expired(Time now) {
   while (!expiring_.empty() && expiring_.begin()->first <= now) {
     evict(*store_.find(expiring_.begin()->second), total, now);
   }
-}
-
-// Nothing: it goes with the decay, no earlier.
-std::optional<std::pair<Time, BoId>> BoPool::expiry(const Bo& bo) const {
-  const Duration life = lifetime(bo.key.size, options_.decay_time);
-  if (life >= options_.decay_time) return std::nullopt;
-  return std::pair(bo.since + life, bo.id);
 }
 
 bool BoPool::headroom_ticks() const {
@@ -216,14 +215,17 @@ void BoPool::make_ready(Bo& bo, Time now) {
   cache_.insert(bo);
   decay_.add(bo.key.size, now);
   decay_deadline_ = earlier(decay_deadline_, now + decay_.step());
-  if (const auto end = expiry(bo)) expiring_.insert(*end);
+  if (bo.key.size > kLongLivedSize) {
+    bo.expires = now + lifetime_of_large(bo.key.size, recurrence_.recurs(bo.key, now), options_.decay_time);
+    expiring_.emplace(bo.expires, bo.id);
+  }
   ++supplies_;
   if (options_.headroom_share > 0 && now - options_.headroom_pause >= headroom_seen_) keep_headroom(now);
 }
 
 void BoPool::uncache(Bo& bo) {
   cache_.remove(bo);
-  if (const auto end = expiry(bo)) expiring_.erase(*end);
+  expiring_.erase({bo.expires, bo.id});
   decay_.remove(bo.key.size, bo.since);
   if (cache_.oldest() == nullptr) decay_deadline_.reset();
 }

@@ -18,6 +18,7 @@
 #include "daemon/core/device.h"
 #include "daemon/core/device_worker.h"
 #include "daemon/core/memory_gauge.h"
+#include "daemon/core/recurrence.h"
 #include "daemon/core/stats.h"
 
 namespace panbo {
@@ -108,7 +109,6 @@ class BoPool {
   void evict(Bo& bo, Amount& total, Time now);
   void retire(Bo& bo, Time now);
   void uncache(Bo& bo);
-  [[nodiscard]] std::optional<std::pair<Time, BoId>> expiry(const Bo& bo) const;
   void look_at_held(Time now);
   void evict_decayed(Time now);
   void evict_expired(Time now);
@@ -122,6 +122,7 @@ class BoPool {
   BoStore store_;
   BoCache cache_;
   Decay decay_;
+  Recurrence recurrence_;
   /// Nothing of the cache has decayed before; nothing if it is empty.
   std::optional<Time> decay_deadline_;
   /// Ready BOs with a lifetime shorter than the decay time, by its end.
