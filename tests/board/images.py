@@ -124,7 +124,8 @@ def machine(memory, steady):
     ram = memory + 128
     gpu_address = RAM_START + (ram - 16) * 2**20
     command = ["qemu-system-aarch64", "-M", "virt,gic-version=2", "-cpu", "cortex-a57"]
-    command += ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off"] if steady else ["-accel", "tcg,thread=multi"]
+    single = ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off"]
+    command += single if steady else ["-accel", "tcg,thread=multi"]
     command += ["-smp", "2", "-m", str(ram), "-nodefaults", "-display", "none"]
     register_image = cached("registers.bin", [HERE / "registers.py"], lambda file: file.write_bytes(registers.image()))
     tree = cached(
