@@ -22,7 +22,7 @@ class BoCache {
   /// The least recently used BO, still in the cache; nullptr if it is empty.
   [[nodiscard]] Bo* oldest() const { return lru_.front(); }
   /// The one after it in that order; nullptr at the end.
-  [[nodiscard]] static Bo* younger(const Bo& bo) { return Lru::next(bo); }
+  [[nodiscard]] Bo* younger(const Bo& bo) const { return lru_.next(bo); }
 
  private:
   using Bin = IntrusiveList<Bo, &Bo::in_state>;

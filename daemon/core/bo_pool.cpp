@@ -110,7 +110,7 @@ Amount BoPool::evict_bytes(uint64_t bytes, Time now) {
 Amount BoPool::evict_user(UserId user, Time now) {
   Amount total;
   for (Bo* bo = cache_.oldest(); bo != nullptr;) {
-    Bo* next = BoCache::younger(*bo);
+    Bo* next = cache_.younger(*bo);
     if (bo->borrower.user == user) evict(*bo, total, now);
     bo = next;
   }

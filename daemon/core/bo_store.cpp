@@ -22,21 +22,20 @@ Bo& BoStore::add(const BoKey& key, Borrower borrower, Time now) {
   if (free_.empty()) {
     const BoId id{slots_.size()};
     free_.push_back(static_cast<uint32_t>(id.value));
-    slots_.emplace_back().bo.id = id;
+    slots_.emplace_back().id = id;
   }
-  Slot& slot = slots_[free_.back()];
+  Bo& bo = slots_[free_.back()];
   free_.pop_back();
-  slot.used = true;
-  slot.bo = Bo{.id = next_generation(slot.bo.id), .key = key, .borrower = std::move(borrower), .since = now};
+  bo = Bo{.id = next_generation(bo.id), .key = key, .borrower = std::move(borrower), .since = now};
   amounts_[static_cast<size_t>(BoState::kCreating)].add(key.size);
   memory_ += key.memory();
-  return slot.bo;
+  return bo;
 }
 
 Bo* BoStore::find(BoId id) {
   if (slot_of(id) >= slots_.size()) return nullptr;
-  Slot& slot = slots_[slot_of(id)];
-  return slot.used && slot.bo.id == id ? &slot.bo : nullptr;
+  Bo& bo = slots_[slot_of(id)];
+  return bo.state != BoState::kRetired && bo.id == id ? &bo : nullptr;
 }
 
 void BoStore::move(Bo& bo, BoState to, Time now) {
@@ -49,11 +48,10 @@ void BoStore::move(Bo& bo, BoState to, Time now) {
 
 void BoStore::erase(Bo& bo) {
   assert(bo.state == BoState::kRetired);
-  assert(!bo.in_state.linked && !bo.in_lru.linked);
+  assert(!bo.in_state.linked() && !bo.in_lru.linked());
   amounts_[static_cast<size_t>(BoState::kRetired)].remove(bo.key.size);
   memory_ -= bo.key.memory();
   bo.borrower.charge.reset();
-  slots_[slot_of(bo.id)].used = false;
   free_.push_back(slot_of(bo.id));
 }
 

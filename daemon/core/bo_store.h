@@ -36,18 +36,14 @@ class BoStore {
   /// Calls f(Bo&) for every BO, in no order. f must not add or erase.
   template <class F>
   void for_each(F f) {
-    for (Slot& slot : slots_) {
-      if (slot.used) f(slot.bo);
+    for (Bo& bo : slots_) {
+      if (bo.state != BoState::kRetired) f(bo);
     }
   }
 
  private:
-  struct Slot {
-    Bo bo;
-    bool used = false;
-  };
-
-  std::deque<Slot> slots_;
+  /// Those that are free are Retired.
+  std::deque<Bo> slots_;
   std::vector<uint32_t> free_;
   std::array<Amount, kBoStateCount> amounts_;
   uint64_t memory_ = 0;

@@ -1,5 +1,7 @@
 // A doubly linked list whose links are in its elements, so that moving a BO between containers allocates nothing and
 // removing it needs no search. An element with two hooks can be in two lists of different hooks, never in two of one.
+//
+// The links go round, so a hook that is in a list has no null in it, and the list itself is one pointer.
 #pragma once
 
 #include <cassert>
@@ -10,7 +12,8 @@ template <class T>
 struct ListHook {
   T* prev = nullptr;
   T* next = nullptr;
-  bool linked = false;
+
+  [[nodiscard]] bool linked() const { return next != nullptr; }
 };
 
 /// Elements are borrowed and must be removed before they die.
@@ -20,36 +23,43 @@ class IntrusiveList {
   IntrusiveList() = default;
   IntrusiveList(const IntrusiveList&) = delete;
   IntrusiveList& operator=(const IntrusiveList&) = delete;
-  IntrusiveList(IntrusiveList&& other) noexcept : front_(other.front_), back_(other.back_) {
-    other.front_ = other.back_ = nullptr;
-  }
+  IntrusiveList(IntrusiveList&& other) noexcept : front_(other.front_) { other.front_ = nullptr; }
 
   [[nodiscard]] bool empty() const { return front_ == nullptr; }
   /// nullptr if empty.
   [[nodiscard]] T* front() const { return front_; }
-  [[nodiscard]] T* back() const { return back_; }
+  [[nodiscard]] T* back() const { return empty() ? nullptr : (front_->*kHook).prev; }
   /// nullptr at the end.
-  [[nodiscard]] static T* next(const T& element) { return (element.*kHook).next; }
+  [[nodiscard]] T* next(const T& element) const {
+    T* const next = (element.*kHook).next;
+    return next == front_ ? nullptr : next;
+  }
 
   void push_back(T& element) {
     ListHook<T>& hook = element.*kHook;
-    assert(!hook.linked);
-    hook = {.prev = back_, .next = nullptr, .linked = true};
-    (back_ != nullptr ? (back_->*kHook).next : front_) = &element;
-    back_ = &element;
+    assert(!hook.linked());
+    if (empty()) {
+      front_ = &element;
+      hook = {.prev = &element, .next = &element};
+      return;
+    }
+    T* const last = back();
+    hook = {.prev = last, .next = front_};
+    (last->*kHook).next = &element;
+    (front_->*kHook).prev = &element;
   }
 
   void remove(T& element) {
     ListHook<T>& hook = element.*kHook;
-    assert(hook.linked);
-    (hook.prev != nullptr ? (hook.prev->*kHook).next : front_) = hook.next;
-    (hook.next != nullptr ? (hook.next->*kHook).prev : back_) = hook.prev;
+    assert(hook.linked());
+    (hook.prev->*kHook).next = hook.next;
+    (hook.next->*kHook).prev = hook.prev;
+    if (front_ == &element) front_ = hook.next == &element ? nullptr : hook.next;
     hook = {};
   }
 
  private:
   T* front_ = nullptr;
-  T* back_ = nullptr;
 };
 
 }  // namespace panbo

@@ -47,8 +47,8 @@ TEST_F(BoCacheTest, KnowsTheOldestAcrossKeys) {
   EXPECT_EQ(cache_.oldest(), &first);
   cache_.remove(first);
   EXPECT_EQ(cache_.oldest(), &second);
-  EXPECT_EQ(BoCache::younger(second), &third);
-  EXPECT_EQ(BoCache::younger(third), nullptr);
+  EXPECT_EQ(cache_.younger(second), &third);
+  EXPECT_EQ(cache_.younger(third), nullptr);
 }
 
 }  // namespace
