@@ -12,8 +12,8 @@ Result<OpenedBackend> panfrost(const std::string& node, std::string& why) {
   return OpenedBackend{.backend = *std::move(backend)};
 }
 
-Result<OpenedBackend> sim(std::string& why) {
-  auto backend = open_sim();
+Result<OpenedBackend> sim(SimClearing clearing, std::string& why) {
+  auto backend = open_sim(clearing);
   if (!backend) {
     why = "Cannot open the simulated device: " + backend.error().message() + ".";
     return backend.error();
@@ -26,7 +26,8 @@ Result<OpenedBackend> sim(std::string& why) {
 
 Result<OpenedBackend> open_backend(std::string_view device, std::string& why) {
   constexpr std::string_view kNodePrefix = "panfrost:";
-  if (device == "sim") return sim(why);
+  if (device == "sim") return sim(SimClearing::kWhenTouched, why);
+  if (device == "sim:clear") return sim(SimClearing::kWhenMade, why);
   if (device == "panfrost") return panfrost("", why);
   if (device == "auto") {
     auto opened = panfrost("", why);

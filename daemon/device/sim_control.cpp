@@ -59,7 +59,7 @@ Result<void> SimDevice::set_memory_limit(uint64_t bytes) {
   return {};
 }
 
-Result<std::unique_ptr<SimBackend>> open_sim() {
+Result<std::unique_ptr<SimBackend>> open_sim(SimClearing clearing) {
   auto memory = SimMemory::open();
   if (!memory) return memory.error();
   auto jobs = SimJobs::open();
@@ -71,7 +71,7 @@ Result<std::unique_ptr<SimBackend>> open_sim() {
     return Errno::last();
   }
   return std::unique_ptr<SimBackend>(
-      std::make_unique<SimDevice>(*std::move(memory), *std::move(jobs), *std::move(idle), std::move(events)));
+      std::make_unique<SimDevice>(clearing, *std::move(memory), *std::move(jobs), *std::move(idle), std::move(events)));
 }
 
 }  // namespace panbo

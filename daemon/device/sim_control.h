@@ -39,7 +39,15 @@ class SimControl {
 
 class SimBackend : public Backend, public SimControl {};
 
+/// When the system's memory is taken and cleared.
+enum class SimClearing {
+  /// When somebody touches it: a BO costs nothing to make, whatever its size.
+  kWhenTouched,
+  /// In create(), as on a real device.
+  kWhenMade,
+};
+
 /// Opens a simulated device. Errors: ENOTSUP the kernel does not grant file leases on memfds; EMFILE, ENOMEM.
-Result<std::unique_ptr<SimBackend>> open_sim();
+Result<std::unique_ptr<SimBackend>> open_sim(SimClearing clearing = SimClearing::kWhenTouched);
 
 }  // namespace panbo

@@ -7,10 +7,11 @@
 //    for any other holder, and not only for one with a handle.
 //  - purge() takes every evictable BO. The real shrinker never takes one that was exported.
 //  - Address space is a sum, without the holes that alignment leaves.
-//  - Memory is counted in full when a BO is made, but comes from the system only when it is written to.
+//  - Memory is counted in full when a BO is made, but comes from the system only when it is written to, unless it is to
+//    be cleared when it is made.
 //  - Jobs end when their BO is destroyed.
 //
-// One mutex: no call does more than a few syscalls under it.
+// One mutex: no call does more than a few syscalls under it, and a BO's pages are made without it.
 
 #include "daemon/device/sim_device.h"
 
@@ -37,22 +38,36 @@ Result<DeviceBo> SimDevice::create(ArenaId arena, BoKind kind, uint64_t size) {
   const uint64_t rounded = rounded_bo_size(kind, size, page_size_);
   const uint64_t charged = kind == BoKind::kHeap ? 0 : rounded;
 
-  const std::lock_guard lock(mutex_);
-  if (const auto fault = faults_.next(SimCall::kCreate)) return *fault;
-  uint64_t& arena_used = arena_used_.at(arena.value);
-  // The order in which panfrost comes to the two: pages are allocated when they are mapped into the address space.
-  if (rounded > kArenaBytes - arena_used) return Errno{ENOSPC};
-  if (memory_used_ > memory_limit_ || charged > memory_limit_ - memory_used_) return Errno{ENOMEM};
-  auto pages = memory_.allocate(rounded);
-  // A real BO needs no fd. Being out of them is this device's way of being out of memory, and has the same remedy.
-  if (!pages) return Errno{ENOMEM};
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto fault = faults_.next(SimCall::kCreate)) return *fault;
+    uint64_t& arena_used = arena_used_.at(arena.value);
+    // The order in which panfrost comes to the two: pages are allocated when they are mapped into the address space.
+    if (rounded > kArenaBytes - arena_used) return Errno{ENOSPC};
+    if (memory_used_ > memory_limit_ || charged > memory_limit_ - memory_used_) return Errno{ENOMEM};
+    arena_used += rounded;
+    memory_used_ += charged;
+  }
+  auto pages = make_pages(kind, rounded);
 
+  const std::lock_guard lock(mutex_);
+  if (!pages) {
+    arena_used_[arena.value] -= rounded;
+    memory_used_ -= charged;
+    // A real BO needs no fd. Being out of them is this device's way of being out of memory, and has the same remedy.
+    return Errno{ENOMEM};
+  }
   while (bos_.contains(++last_handle_) || last_handle_ == 0) continue;
-  arena_used += rounded;
-  memory_used_ += charged;
   by_inode_.emplace(pages->inode, last_handle_);
   bos_.emplace(last_handle_, Bo{.arena = arena, .pages = *std::move(pages), .charged = charged});
   return DeviceBo{.arena = arena, .handle = last_handle_, .size = rounded};
+}
+
+Result<SimPages> SimDevice::make_pages(BoKind kind, uint64_t size) const {
+  auto pages = memory_.allocate(size);
+  if (!pages || clearing_ == SimClearing::kWhenTouched || kind == BoKind::kHeap) return pages;
+  if (const auto cleared = SimMemory::clear(*pages); !cleared) return cleared.error();
+  return pages;
 }
 
 void SimDevice::destroy(BoId id, const DeviceBo& bo) {

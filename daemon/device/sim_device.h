@@ -18,8 +18,12 @@ namespace panbo {
 
 class SimDevice final : public SimBackend {
  public:
-  SimDevice(SimMemory memory, SimJobs jobs, std::unique_ptr<IdleWatch> idle, UniqueFd events)
-      : memory_(std::move(memory)), jobs_(std::move(jobs)), idle_(std::move(idle)), events_(std::move(events)) {}
+  SimDevice(SimClearing clearing, SimMemory memory, SimJobs jobs, std::unique_ptr<IdleWatch> idle, UniqueFd events)
+      : clearing_(clearing),
+        memory_(std::move(memory)),
+        jobs_(std::move(jobs)),
+        idle_(std::move(idle)),
+        events_(std::move(events)) {}
 
   [[nodiscard]] const BackendInfo& info() const override { return info_; }
   [[nodiscard]] DeviceLimits limits() const override {
@@ -54,10 +58,12 @@ class SimDevice final : public SimBackend {
   };
 
   Bo& find(const DeviceBo& bo);
+  [[nodiscard]] Result<SimPages> make_pages(BoKind kind, uint64_t size) const;
   Result<Usage> watch_locked(BoId id, uint32_t handle);
 
   const uint64_t page_size_ = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
   const BackendInfo info_{.backend = "sim", .driver = "simulated", .node = ""};
+  const SimClearing clearing_;
   SimMemory memory_;
 
   std::mutex mutex_;

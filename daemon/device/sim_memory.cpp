@@ -24,6 +24,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cassert>
 #include <charconv>
@@ -81,6 +82,19 @@ Result<SimPages> SimMemory::allocate(uint64_t size) const {
   struct stat status;
   if (::fstat(file->get(), &status) < 0 || ::fcntl(file->get(), F_SETSIG, SIGURG) < 0) return Errno::last();
   return SimPages{.file = *std::move(file), .lent = {}, .size = size, .inode = status.st_ino};
+}
+
+// By writing: fallocate() leaves the clearing for later, and a mapping would be one more holder.
+Result<void> SimMemory::clear(const SimPages& pages) {
+  static constexpr std::array<std::byte, 65536> kZeros{};
+  for (uint64_t at = 0; at < pages.size;) {
+    const ssize_t n = ::pwrite(pages.file.get(), kZeros.data(), std::min<uint64_t>(kZeros.size(), pages.size - at),
+                               static_cast<off_t>(at));
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return Errno{ENOMEM};
+    at += static_cast<uint64_t>(n);
+  }
+  return {};
 }
 
 Result<void> SimMemory::prepare(SimPages& pages) const {

@@ -27,6 +27,10 @@ class SimMemory {
   /// Pages that read as zero. `size` is in bytes. Errors: EMFILE, ENFILE, ENOMEM.
   [[nodiscard]] Result<SimPages> allocate(uint64_t size) const;
 
+  /// Has the system give the pages now, and clear them, as panfrost does; otherwise that happens when they are touched.
+  /// Takes long for large ones. Errors: ENOMEM.
+  [[nodiscard]] static Result<void> clear(const SimPages& pages);
+
   /// Makes the next lend() cheap, as it is for a dma-buf that was exported before. Errors: EMFILE, ENFILE, ENOMEM.
   Result<void> prepare(SimPages& pages) const;
 

@@ -31,6 +31,13 @@ TEST_F(OpenBackendTest, SimIsSimAndCanBeControlled) {
   EXPECT_EQ(bo.error(), Errno{ENOMEM});
 }
 
+TEST_F(OpenBackendTest, SimThatClearsIsSim) {
+  const auto opened = open_backend("sim:clear", why_);
+  ASSERT_TRUE(opened) << why_;
+  EXPECT_EQ(opened->backend->info().backend, "sim");
+  EXPECT_NE(opened->sim, nullptr);
+}
+
 TEST_F(OpenBackendTest, WithoutAGpuAutoFailsAndSaysHowToGetTheSimulation) {
   if (has_panfrost()) GTEST_SKIP() << "this machine has a panfrost GPU";
   const auto opened = open_backend("auto", why_);

@@ -76,6 +76,21 @@ class SimTest : public testing::Test {
 constexpr BoId kId{1};
 constexpr Errno kNone{0};
 
+/// Bytes of memory that the system has given for a BO.
+uint64_t resident(SimBackend& sim, const DeviceBo& bo) {
+  struct stat status {};
+  EXPECT_EQ(::fstat(sim.export_bo(bo)->fd.get(), &status), 0);
+  return static_cast<uint64_t>(status.st_blocks) * 512;
+}
+
+TEST_F(SimTest, MemoryIsTakenWhenItIsTouchedOrIfSoAskedWhenTheBoIsMade) {
+  constexpr uint64_t kOdd = (uint64_t{1} << 20) + 4096;
+  EXPECT_EQ(resident(*sim_, make(kOdd)), 0u);
+  const auto clearing = *open_sim(SimClearing::kWhenMade);
+  EXPECT_EQ(resident(*clearing, *clearing->create(ArenaId{0}, BoKind::kPlain, kOdd)), kOdd);
+  EXPECT_EQ(resident(*clearing, *clearing->create(ArenaId{0}, BoKind::kHeap, kOdd)), 0u) << "the GPU faults it in";
+}
+
 TEST_F(SimTest, AJobWithADurationEndsByItself) {
   const DeviceBo bo = make();
   ASSERT_TRUE(sim_->start_job(inode_of(bo), milliseconds(50)));
