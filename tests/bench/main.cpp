@@ -1,31 +1,64 @@
-// panbo-bench: one subcommand a question.
-
-#include <benchmark/benchmark.h>
+// panbo-bench: one subcommand a question; without one, all of them.
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 
-#include "tests/bench/roundtrip.h"
+#include "tests/bench/benches.h"
+#include "tests/bench/medians.h"
+
+namespace panbo::bench {
+namespace {
+
+struct Bench {
+  const char* name;
+  const char* question;
+  Report (*run)();
+};
+
+constexpr Bench kBenches[] = {
+    {"roundtrip", "What a request to the daemon costs, beside a bare echo", roundtrip},
+    {"full-cache", "What a hit costs with 100,000 ready BOs, beside 1,000", full_cache},
+    {"memory", "What the daemon's records of 100,000 ready BOs take", memory},
+    {"beside-large", "A hit's 99th percentile while another client has 256 MiB made, beside alone", beside_large},
+};
+
+int run(const std::vector<const Bench*>& chosen, bool json) {
+  start_benchmarks();
+  std::vector<Report> reports;
+  for (const Bench* bench : chosen) {
+    reports.push_back(bench->run());
+    if (json) continue;
+    std::printf("%s%s", bench == chosen.front() ? "" : "\n", table_of(reports.back()).c_str());
+    std::fflush(stdout);
+  }
+  if (json) std::printf("%s", json_of(reports).c_str());
+  return std::all_of(reports.begin(), reports.end(), [](const Report& report) { return report.met(); }) ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace panbo::bench
 
 int main(int argc, char** argv) {
+  using namespace panbo::bench;
   CLI::App app("Measures panbo beside baselines, in one run. Ratios count; times are this machine's.", "panbo-bench");
-  app.require_subcommand(1);
+  app.require_subcommand(0, static_cast<int>(std::size(kBenches)));
+  app.fallthrough();
   bool json = false;
-  CLI::App* roundtrip = app.add_subcommand("roundtrip", "An allocation over the socket, beside a bare echo");
-  roundtrip->add_flag("--json", json, "Print JSON");
+  app.add_flag("--json", json, "Print JSON");
+  std::vector<const Bench*> chosen;
+  for (const Bench& bench : kBenches) {
+    app.add_subcommand(bench.name, bench.question)->callback([&] { chosen.push_back(&bench); });
+  }
+  app.footer("The exit status is 1 if a bar was missed.");
   CLI11_PARSE(app, argc, argv);
-
-  // Repetitions of the kinds alternate, so that what disturbs the machine disturbs all of them.
-  char name[] = "panbo-bench";
-  char interleave[] = "--benchmark_enable_random_interleaving=true";
-  char* arguments[] = {name, interleave};
-  int count = 2;
-  benchmark::Initialize(&count, arguments);
+  if (chosen.empty()) {
+    for (const Bench& bench : kBenches) chosen.push_back(&bench);
+  }
   try {
-    if (*roundtrip) panbo::bench::roundtrip(json);
-    return 0;
+    return run(chosen, json);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "panbo-bench: %s\n", error.what());
-    return 1;
+    return 2;
   }
 }

@@ -2,45 +2,50 @@
 
 #include "tests/bench/report.h"
 
-#include <cstdio>
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <nlohmann/json.hpp>
-#include <stdexcept>
 
 namespace panbo::bench {
+namespace {
 
-void MedianReporter::ReportRuns(const std::vector<Run>& runs) {
-  for (const Run& run : runs) {
-    if (run.error_occurred) throw std::runtime_error(run.benchmark_name() + ": " + run.error_message);
-    if (run.run_type == Run::RT_Aggregate && run.aggregate_name == "median") {
-      medians_[run.run_name.function_name] = run.GetAdjustedRealTime();
+std::string number(const std::optional<double>& value) {
+  return value ? fmt::format("{:.2f}", *value) : "";
+}
+
+std::string verdict(const Line& line) {
+  if (!line.at_most) return "";
+  return fmt::format("at most {:g}: {}", *line.at_most, line.met() ? "met" : "MISSED");
+}
+
+}  // namespace
+
+bool Report::met() const {
+  return std::all_of(lines.begin(), lines.end(), [](const Line& line) { return line.met(); });
+}
+
+std::string table_of(const Report& report) {
+  std::string text = fmt::format("{}\n\n{:>7}  {:>12}  {:<20}\n", report.title, "ratio", report.unit, "bar");
+  for (const Line& line : report.lines) {
+    text += fmt::format("{:>7}  {:>12.1f}  {:<20}  {}\n", number(line.ratio), line.value, verdict(line), line.what);
+  }
+  return text;
+}
+
+std::string json_of(const std::vector<Report>& reports) {
+  auto all = nlohmann::ordered_json::array();
+  for (const Report& report : reports) {
+    nlohmann::ordered_json out = {{"title", report.title}, {"unit", report.unit}, {"met", report.met()}};
+    for (const Line& line : report.lines) {
+      nlohmann::ordered_json row = {{"what", line.what}, {"value", line.value}};
+      if (line.ratio) row["ratio"] = *line.ratio;
+      if (line.at_most) row.update({{"at_most", *line.at_most}, {"met", line.met()}});
+      out["lines"].push_back(std::move(row));
     }
+    all.push_back(std::move(out));
   }
-}
-
-double MedianReporter::median(const std::string& name) const {
-  const auto found = medians_.find(name);
-  if (found == medians_.end()) throw std::runtime_error(name + " was not measured");
-  return found->second;
-}
-
-void print(const std::string& title, const std::vector<Line>& lines, const std::string& baseline,
-           const MedianReporter& medians, bool json) {
-  const double base = medians.median(baseline);
-  nlohmann::ordered_json out = {{"benchmark", title}, {"baseline", baseline}, {"lines", nlohmann::json::array()}};
-  for (const Line& line : lines) {
-    const double median = medians.median(line.name);
-    out["lines"].push_back(nlohmann::ordered_json{
-        {"name", line.name}, {"what", line.what}, {"median_ns", median}, {"ratio", median / base}});
-  }
-  if (json) {
-    std::printf("%s\n", out.dump(2).c_str());
-    return;
-  }
-  std::printf("%s\n\n%7s  %12s  %s\n", title.c_str(), "ratio", "median", "");
-  for (const auto& line : out["lines"]) {
-    std::printf("%7.2f  %9.2f us  %s\n", line["ratio"].get<double>(), line["median_ns"].get<double>() / 1000,
-                line["what"].get<std::string>().c_str());
-  }
+  return all.dump(2) + '\n';
 }
 
 }  // namespace panbo::bench

@@ -1,36 +1,38 @@
-// What panbo-bench prints: medians, and each one's ratio to the baseline.
+// What panbo-bench prints: a table for each question, and whether what is promised holds.
 #pragma once
 
-#include <benchmark/benchmark.h>
-
-#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace panbo::bench {
 
-/// Collects the medians of the benchmarks that run.
-class MedianReporter : public benchmark::BenchmarkReporter {
- public:
-  bool ReportContext(const Context&) override { return true; }
-  void ReportRuns(const std::vector<Run>& runs) override;
-
-  /// In nanoseconds. Throws std::runtime_error if it did not run.
-  [[nodiscard]] double median(const std::string& name) const;
-
- private:
-  std::map<std::string, double> medians_;
-};
-
 struct Line {
-  /// Of the benchmark.
-  std::string name;
   /// For people.
   std::string what;
+  double value = 0;
+  /// To another line of the same run, mostly the first one.
+  std::optional<double> ratio;
+  /// The bar, for the ratio if there is one, else for the value. Nothing: the line is there to compare with.
+  std::optional<double> at_most;
+
+  [[nodiscard]] bool met() const { return !at_most || ratio.value_or(value) <= *at_most; }
 };
 
-/// Prints the lines to stdout, as a table or as JSON, with ratios to the line named `baseline`.
-void print(const std::string& title, const std::vector<Line>& lines, const std::string& baseline,
-           const MedianReporter& medians, bool json);
+struct Report {
+  /// The question, and how it was measured.
+  std::string title;
+  /// Of the values.
+  std::string unit;
+  std::vector<Line> lines;
+
+  [[nodiscard]] bool met() const;
+};
+
+/// Lines for a terminal.
+[[nodiscard]] std::string table_of(const Report& report);
+
+/// An array of what the tables say.
+[[nodiscard]] std::string json_of(const std::vector<Report>& reports);
 
 }  // namespace panbo::bench

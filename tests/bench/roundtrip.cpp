@@ -3,20 +3,17 @@
 //
 // BOs are released in batches outside of what is timed; the next batch begins when the daemon has them all ready.
 
-#include "tests/bench/roundtrip.h"
-
 #include <panbo.h>
-#include <sched.h>
 
 #include <chrono>
-#include <cstring>
-#include <memory>
-#include <optional>
 #include <stdexcept>
 #include <vector>
 
+#include "tests/bench/benches.h"
+#include "tests/bench/cpus.h"
 #include "tests/bench/echo.h"
-#include "tests/bench/report.h"
+#include "tests/bench/medians.h"
+#include "tests/support/client.h"
 #include "tests/support/panbod_process.h"
 #include "tests/support/wire_peer.h"
 
@@ -28,42 +25,17 @@ constexpr size_t kBatch = 64;
 constexpr int kBatches = 8;
 constexpr int kRepetitions = 41;
 
-void check(int result, const char* what) {
-  if (result < 0) throw std::runtime_error(std::string(what) + ": " + std::strerror(-result));
-}
-
-void stay_on_this_cpu() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  CPU_SET(::sched_getcpu(), &set);
-  if (::sched_setaffinity(0, sizeof(set), &set) < 0) throw std::runtime_error("cannot stay on one CPU");
-}
-
 class Rig {
  public:
-  Rig() : admin_(daemon_.admin_socket_path()) {
-    const std::string path = daemon_.socket_path();
-    const panbo_client_options options{
-        .struct_size = sizeof(options), .flags = 0, .socket_path = path.c_str(), .name = "panbo-bench", .drm_fd = -1};
-    check(panbo_client_connect(&options, &client_), "connect");
-  }
-  ~Rig() { panbo_client_close(client_); }
-  Rig(const Rig&) = delete;
-  Rig& operator=(const Rig&) = delete;
-
   void alloc(uint32_t flags, uint32_t expected_origin) {
-    panbo_alloc_request request{};
-    request.struct_size = sizeof(request);
-    request.size = kBoBytes;
-    request.flags = flags;
-    panbo_bo* bo = nullptr;
-    check(panbo_bo_alloc(client_, &request, &bo), "alloc");
-    if (panbo_bo_get_origin(bo) != expected_origin) throw std::runtime_error("a BO is not of the kind to be measured");
-    bos_.push_back(bo);
+    bos_.push_back(client_.alloc(kBoBytes, flags));
+    if (panbo_bo_get_origin(bos_.back()) != expected_origin) {
+      throw std::runtime_error("a BO is not of the kind to be measured");
+    }
   }
 
   void release_all() {
-    for (panbo_bo* bo : bos_) check(panbo_bo_release(bo, PANBO_RELEASE_IDLE), "release");
+    for (panbo_bo* bo : bos_) client_.release(bo);
     bos_.clear();
     while (admin_.stats().leased().count() > 0) continue;
   }
@@ -80,39 +52,35 @@ class Rig {
 
  private:
   PanbodProcess daemon_;
-  WirePeer admin_;
-  panbo_client* client_ = nullptr;
+  WirePeer admin_{daemon_.admin_socket_path()};
+  test::Client client_{"panbo-bench", daemon_.socket_path()};
   std::vector<panbo_bo*> bos_;
 };
 
 template <class Prepare, class Timed>
 void measure(const char* name, Prepare prepare, Timed timed) {
-  benchmark::RegisterBenchmark(name,
-                               [=](benchmark::State& state) {
-                                 size_t done = kBatch;
-                                 for (auto _ : state) {
-                                   if (done == kBatch) {
-                                     prepare();
-                                     done = 0;
-                                   }
-                                   const auto start = std::chrono::steady_clock::now();
-                                   timed();
-                                   const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
-                                   state.SetIterationTime(time.count());
-                                   ++done;
-                                 }
-                               })
-      ->UseManualTime()
-      ->Iterations(kBatch * kBatches)
-      ->Repetitions(kRepetitions)
-      ->ReportAggregatesOnly()
-      ->Unit(benchmark::kNanosecond);
+  const auto run = [=](benchmark::State& state) {
+    size_t done = kBatch;
+    for (auto _ : state) {
+      if (done == kBatch) {
+        prepare();
+        done = 0;
+      }
+      const auto start = std::chrono::steady_clock::now();
+      timed();
+      const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
+      state.SetIterationTime(time.count());
+      ++done;
+    }
+  };
+  add_benchmark(name, kRepetitions, run)->UseManualTime()->Iterations(kBatch * kBatches);
 }
 
 }  // namespace
 
-void roundtrip(bool json) {
-  stay_on_this_cpu();
+Report roundtrip() {
+  const KeepAffinity keep;
+  pin(0, nth_cpu(0));
   Rig rig;
   measure(
       "echo", [] {}, [&rig] { rig.echo.round_trip(); });
@@ -125,13 +93,15 @@ void roundtrip(bool json) {
       [&rig] { rig.alloc(0, PANBO_ORIGIN_CACHED); });
   measure(
       "fresh", [&rig] { rig.release_all(); }, [&rig] { rig.alloc(PANBO_BO_ZEROED, PANBO_ORIGIN_FRESH); });
-  MedianReporter medians;
-  benchmark::RunSpecifiedBenchmarks(&medians);
-  print("round trip to the daemon, 64 KiB, one CPU, simulated device",
-        {{"echo", "two processes echo a packet with one fd over SOCK_SEQPACKET"},
-         {"cached", "a BO from the daemon's cache"},
-         {"fresh", "a fresh BO"}},
-        "echo", medians, json);
+  const Medians medians = run_benchmarks();
+  const double echo = medians.of("echo");
+  const auto line = [&](const char* name, const char* what) {
+    return Line{.what = what, .value = medians.of(name) / 1000, .ratio = medians.of(name) / echo};
+  };
+  return {.title = "What a request costs: 64 KiB over the socket, one CPU, simulated device",
+          .unit = "us",
+          .lines = {line("echo", "two processes echo a packet with one fd over SOCK_SEQPACKET"),
+                    line("cached", "a BO from the daemon's cache"), line("fresh", "a fresh BO")}};
 }
 
 }  // namespace panbo::bench

@@ -1,0 +1,21 @@
+// The questions that panbo-bench answers. Each measures everything that its report has in one run, and throws
+// std::runtime_error if it cannot.
+#pragma once
+
+#include "tests/bench/report.h"
+
+namespace panbo::bench {
+
+/// What a request to the daemon costs, beside the least that it could.
+Report roundtrip();
+
+/// What a cache hit costs the service when many BOs are ready, beside few.
+Report full_cache();
+
+/// What the daemon's records of ready BOs take.
+Report memory();
+
+/// The 99th percentile of a cache hit while another client has the daemon make large BOs, beside that of one alone.
+Report beside_large();
+
+}  // namespace panbo::bench
