@@ -20,13 +20,14 @@ ClientConnection::ClientConnection(const ClientContext& context, UniqueFd socket
     : Connection(context.io, std::move(socket), context.limits),
       service_(context.service),
       backend_(context.backend),
+      log_(context.log),
       daemon_(context.daemon),
       peer_(peer),
       on_end_(std::move(on_end)),
       id_(service_.connect(peer, *this)),
       fds_in_flight_(this->socket(), service_.account(id_), context.fds_in_flight,
                      [this] {
-                       if (!ended()) spdlog::warn("{} does not read what others could use: disconnected", who());
+                       if (!ended()) warn("does not read what others could use: disconnected");
                        end();
                      }),
       hello_timer_(context.io) {
@@ -39,7 +40,7 @@ void ClientConnection::start() {
   hello_timer_.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
     const auto self = std::static_pointer_cast<ClientConnection>(weak.lock());
     if (error || self == nullptr || self->ended()) return;
-    spdlog::warn("{} has not said Hello: disconnected", self->who());
+    self->warn("has not said Hello: disconnected");
     self->end();
   });
   Connection::start();
@@ -58,7 +59,7 @@ void ClientConnection::on_packet(std::span<const std::byte> packet) {
 }
 
 void ClientConnection::on_violation(const char* what) {
-  spdlog::warn("{} {}: disconnected", who(), what);
+  warn(fmt::format("{}: disconnected", what));
 }
 
 void ClientConnection::on_end(UniqueFd socket) {
@@ -100,7 +101,7 @@ void ClientConnection::note(const ClientReply& reply) {
   const auto kind = static_cast<size_t>(failure->kind);
   if (logged_.test(kind)) return;
   logged_.set(kind);
-  spdlog::warn("{} was refused a request: {}", who(), failure->message);
+  warn("was refused a request: " + failure->message);
 }
 
 Result<void> ClientConnection::send_front() {
@@ -150,7 +151,7 @@ void ClientConnection::give_up(Errno why) {
   auto* granted = std::get_if<GrantedReply>(&front.reply);
   const bool peer_reads = why != Errno{EAGAIN} && fds_in_flight_.all_read();
   if (granted == nullptr || !peer_reads) {
-    spdlog::warn("{} does not read: disconnected", who());
+    warn("does not read: disconnected");
     end();
     return;
   }
@@ -162,6 +163,10 @@ void ClientConnection::give_up(Errno why) {
     if (!self->ended()) self->service_.handle(self->id_, RequestId{}, std::move(unsent));
   });
   front.reply = FailureReply{FailureKind::kDevice, "the daemon cannot send file descriptors: " + why.message()};
+}
+
+void ClientConnection::warn(const std::string& what) {
+  log_.warn(peer_.uid, who() + " " + what);
 }
 
 std::string ClientConnection::who() const {

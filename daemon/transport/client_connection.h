@@ -8,6 +8,7 @@
 
 #include "daemon/device/backend.h"
 #include "daemon/service/service.h"
+#include "daemon/transport/client_log.h"
 #include "daemon/transport/connection.h"
 #include "daemon/transport/decode.h"
 #include "daemon/transport/encode.h"
@@ -21,6 +22,7 @@ struct ClientContext {
   Service& service;
   Backend& backend;
   std::shared_ptr<FdsInFlightRegistry> fds_in_flight;
+  ClientLog& log;
   const DaemonInfo& daemon;
   const ConnectionLimits& limits;
 };
@@ -54,10 +56,12 @@ class ClientConnection : public Connection, private ClientPort {
   Result<void> send(RequestId request, const GrantedReply& granted);
   Result<void> send(const std::string& packet);
   void note(const ClientReply& reply);
+  void warn(const std::string& what);
   [[nodiscard]] std::string who() const;
 
   Service& service_;
   Backend& backend_;
+  ClientLog& log_;
   const DaemonInfo& daemon_;
   const Peer peer_;
   const std::function<void(ClientConnection&)> on_end_;

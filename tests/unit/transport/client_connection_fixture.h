@@ -36,6 +36,7 @@ class ClientConnectionTest : public testing::Test {
             .service = rig_.service,
             .backend = *rig_.sim,
             .fds_in_flight = registry_,
+            .log = client_log_,
             .daemon = daemon_,
             .limits = limits_};
   }
@@ -66,6 +67,7 @@ class ClientConnectionTest : public testing::Test {
   }
 
   LogCapture log_;
+  ClientLog client_log_;
   ConnectionLimits limits_{.hello_timeout = std::chrono::hours(1), .stall_limit = std::chrono::hours(1)};
   const DaemonInfo daemon_{.version = "1.2.3", .backend = "sim", .driver = "sim", .node = ""};
   const std::shared_ptr<FdsInFlightRegistry> registry_ = std::make_shared<FdsInFlightRegistry>(std::chrono::hours(1));

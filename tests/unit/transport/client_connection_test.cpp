@@ -245,5 +245,13 @@ TEST_F(ClientConnectionTest, ARequestThatWaitsIsAnsweredWhenThereIsMemory) {
   EXPECT_EQ(next(waiter).message.granted().grants(0).origin(), wire::ORIGIN_WAITED);
 }
 
+TEST_F(ClientConnectionTest, OneThatReconnectsToBeRefusedAgainDoesNotFillTheLog) {
+  for (uint64_t i = 0; i < 2 * ClientLog::kLines; ++i) {
+    TestPeer peer = greeted();
+    EXPECT_TRUE(ask(peer, alloc(2, {0})).message.has_failure());
+  }
+  EXPECT_EQ(log_.count("was refused a request"), ClientLog::kLines);
+}
+
 }  // namespace
 }  // namespace panbo::test
