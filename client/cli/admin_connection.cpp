@@ -77,6 +77,18 @@ std::vector<wire::Client> AdminConnection::clients() {
   return clients;
 }
 
+std::vector<wire::Setting> AdminConnection::settings() {
+  wire::Envelope request;
+  request.mutable_get_config();
+  wire::Envelope answer = ask(std::move(request), wire::Envelope::kConfig);
+  std::vector<wire::Setting> settings(answer.config().settings().begin(), answer.config().settings().end());
+  while (answer.config().more()) {
+    answer = receive(wire::Envelope::kConfig);
+    settings.insert(settings.end(), answer.config().settings().begin(), answer.config().settings().end());
+  }
+  return settings;
+}
+
 wire::Envelope AdminConnection::receive(wire::Envelope::BodyCase body) {
   std::array<std::byte, limits::kMaxPacketBytes> buffer;
   ReceivedFds fds;

@@ -27,6 +27,8 @@ class AdminConnection {
 
   /// Who is connected, however many answers it takes. Throws as ask().
   std::vector<wire::Client> clients();
+  /// The daemon's settings, likewise.
+  std::vector<wire::Setting> settings();
 
  private:
   wire::Envelope receive(wire::Envelope::BodyCase body);

@@ -21,6 +21,7 @@ int run_panboctl(int argc, const char* const* argv, std::ostream& out, std::ostr
   add_stats_command(app, action);
   add_clients_command(app, action);
   add_evict_command(app, action);
+  add_config_command(app, action);
   add_version_command(app, action);
   add_sim_commands(app, action);
   try {

@@ -17,6 +17,7 @@ using Action = std::function<void(const std::string& admin_socket, std::ostream&
 void add_stats_command(CLI::App& app, Action& action);
 void add_clients_command(CLI::App& app, Action& action);
 void add_evict_command(CLI::App& app, Action& action);
+void add_config_command(CLI::App& app, Action& action);
 void add_version_command(CLI::App& app, Action& action);
 /// For developers and tests: what the simulated device does is not shown in the list of commands.
 void add_sim_commands(CLI::App& app, Action& action);

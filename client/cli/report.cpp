@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
+
 #include "client/cli/human.h"
 
 namespace panbo::cli {
@@ -31,6 +33,16 @@ std::string device_text(const wire::Stats& stats) {
                                  printable(stats.driver()));
   if (!stats.node().empty()) text += " at " + printable(stats.node());
   return text;
+}
+
+std::string setting_value(const wire::Setting& setting) {
+  uint64_t number = 0;
+  const std::string& value = setting.value();
+  const auto parsed = std::from_chars(value.data(), value.data() + value.size(), number);
+  const bool is_number = parsed.ec == std::errc() && parsed.ptr == value.data() + value.size();
+  if (is_number && setting.unit() == "bytes") return human_bytes(number);
+  if (is_number && setting.unit() == "ms" && number % 1000 == 0) return fmt::format("{} s", number / 1000);
+  return printable(setting.unit().empty() ? value : value + " " + setting.unit());
 }
 
 }  // namespace
@@ -102,6 +114,23 @@ std::string clients_text(const std::vector<wire::Client>& clients) {
     table.add({std::to_string(client.id()), std::to_string(client.uid()), std::to_string(client.pid()),
                human_count(client.leased().count()), human_bytes(client.leased().bytes()),
                printable(client.name(), kNameWidth)});
+  }
+  return table.text();
+}
+
+ordered_json settings_json(const std::vector<wire::Setting>& settings) {
+  ordered_json list = ordered_json::array();
+  for (const wire::Setting& setting : settings) {
+    list.push_back(
+        {{"key", setting.key()}, {"value", setting.value()}, {"unit", setting.unit()}, {"origin", setting.origin()}});
+  }
+  return list;
+}
+
+std::string settings_text(const std::vector<wire::Setting>& settings) {
+  Table table({kText, kText, kText}, {"key", "value", "from"});
+  for (const wire::Setting& setting : settings) {
+    table.add({printable(setting.key()), setting_value(setting), printable(setting.origin())});
   }
   return table.text();
 }

@@ -13,6 +13,14 @@ namespace {
 
 constexpr const char* kDefaultConfigFile = "/etc/panbo/panbod.toml";
 
+void read_named_config_file(const std::string& path, Settings& settings) {
+  try {
+    read_config_file(path, settings);
+  } catch (const SettingsError& error) {
+    throw SettingsError(std::string("--config ") + error.what());
+  }
+}
+
 }  // namespace
 
 std::variant<Settings, ExitNow> parse_command_line(int argc, const char* const* argv) {
@@ -41,12 +49,21 @@ std::variant<Settings, ExitNow> parse_command_line(int argc, const char* const* 
   }
 
   Settings settings;
-  if (!config_file && std::filesystem::exists(kDefaultConfigFile)) config_file = kDefaultConfigFile;
-  if (config_file) read_config_file(*config_file, settings);
-  if (device) settings.device = *device;
-  if (socket) settings.socket = *socket;
-  if (admin_socket) settings.admin_socket = *admin_socket;
-  if (log_level) settings.log_level = *log_level;
+  if (config_file) {
+    read_named_config_file(*config_file, settings);
+  } else if (std::filesystem::exists(kDefaultConfigFile)) {
+    read_config_file(kDefaultConfigFile, settings);
+  }
+  const auto override_with = [&settings](const std::optional<std::string>& value, auto& setting, const char* key,
+                                         const char* option) {
+    if (!value) return;
+    setting = *value;
+    settings.origins[key] = option;
+  };
+  override_with(device, settings.device, "device", "--device");
+  override_with(socket, settings.socket, "socket", "--socket");
+  override_with(admin_socket, settings.admin_socket, "admin_socket", "--admin-socket");
+  override_with(log_level, settings.log_level, "log_level", "--log-level");
   settings.record = record;
   return settings;
 }

@@ -143,6 +143,7 @@ void read_table(const toml::table& table, const std::string& prefix, const std::
     if (found == std::end(kKeys)) fail(file, key.source(), fmt::format("unknown key {}", name));
     try {
       found->set(settings, value);
+      settings.origins[name] = fmt::format("{}:{}", file, value.source().begin.line);
     } catch (const BadValue& bad) {
       fail(file, value.source(), fmt::format("{} {}", name, bad.why));
     }
@@ -164,6 +165,12 @@ std::string contents_of(const std::string& path) {
 }
 
 }  // namespace
+
+std::vector<std::string> config_keys() {
+  std::vector<std::string> keys;
+  for (const Key& key : kKeys) keys.emplace_back(key.name);
+  return keys;
+}
 
 void read_config_file(const std::string& path, Settings& settings) {
   read_config(contents_of(path), path, settings);

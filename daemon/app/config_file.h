@@ -3,10 +3,14 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "daemon/app/settings.h"
 
 namespace panbo {
+
+/// Every key that the file may have, such as "cache.max".
+[[nodiscard]] std::vector<std::string> config_keys();
 
 /// Reads the file over what `settings` says already. Throws SettingsError, with the line: it cannot be read or parsed,
 /// a key is unknown, a value is of the wrong kind or out of range.

@@ -9,6 +9,7 @@
 
 #include <csignal>
 
+#include "daemon/app/settings_report.h"
 #include "daemon/core/arena.h"
 
 namespace panbo {
@@ -36,6 +37,7 @@ Daemon::Daemon(const Settings& settings)
     : signals_(io_, SIGTERM, SIGINT),
       cgroup_(own_cgroup().value_or("")),
       memory_({.cgroup = cgroup_}),
+      limits_(resolve_limits(settings, memory_.total())),
       device_(open_device(settings.device)),
       sockets_(open_listening_sockets(settings.socket, admin_socket_path(settings))),
       worker_(*device_.backend),
@@ -56,15 +58,14 @@ Daemon::Daemon(const Settings& settings)
 }
 
 ServiceOptions Daemon::service_options(const Settings& settings) {
-  const Limits limits = resolve_limits(settings, memory_.total());
   const uint64_t fds = raise_fd_limit();
   ServiceOptions options;
-  options.pool.cache_max = limits.cache_max;
+  options.pool.cache_max = limits_.cache_max;
   options.pool.headroom_share = settings.cache.headroom;
   options.pool.decay_time = settings.cache.decay;
-  options.allocator.total_max = limits.total_max;
-  options.client_quota = limits.client;
-  options.user_quota = limits.user;
+  options.allocator.total_max = limits_.total_max;
+  options.client_quota = limits_.client;
+  options.user_quota = limits_.user;
   options.board_quota.addresses = kBoardAddresses;
   // The kernel allows as many in flight as we may have open. Of the other half one half is for BOs that somebody holds,
   // and one for clients and BOs that drain.
@@ -79,8 +80,19 @@ TransportOptions Daemon::transport_options(const Settings& settings) const {
   const BackendInfo& info = device_.backend->info();
   TransportOptions options;
   options.daemon = {.version = PANBO_VERSION, .backend = info.backend, .driver = info.driver, .node = info.node};
+  options.settings = describe_settings(with_sockets(settings), limits_, memory_.total());
   options.clients_per_user = settings.connections.per_user;
   return options;
+}
+
+// What systemd passed comes first, whatever was set.
+Settings Daemon::with_sockets(Settings settings) const {
+  settings.admin_socket = admin_socket_path(settings);
+  if (sockets_.clients.adopted()) settings.origins["socket"] = "systemd";
+  if (sockets_.clients.adopted()) settings.socket = sockets_.clients.path();
+  if (sockets_.administrators.adopted()) settings.origins["admin_socket"] = "systemd";
+  if (sockets_.administrators.adopted()) settings.admin_socket = sockets_.administrators.path();
+  return settings;
 }
 
 void Daemon::run() {

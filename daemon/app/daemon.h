@@ -37,6 +37,7 @@ class Daemon {
   void run();
 
  private:
+  [[nodiscard]] Settings with_sockets(Settings settings) const;
   [[nodiscard]] ServiceOptions service_options(const Settings& settings);
   [[nodiscard]] TransportOptions transport_options(const Settings& settings) const;
   bool take_idle();
@@ -50,6 +51,7 @@ class Daemon {
   SystemClock clock_;
   const std::string cgroup_;
   BoardMemory memory_;
+  const Limits limits_;
   ShortageLog shortages_;
   std::optional<Recorder> recorder_;
   OpenedBackend device_;

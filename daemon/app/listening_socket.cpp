@@ -1,11 +1,13 @@
 // A path that exists is tried before it is removed: two daemons on one socket, of which the older is no longer reached,
-// would be two caches that know nothing of each other.
+// would be two caches that know nothing of each other. From the look until it listens a daemon has its directory
+// locked: one that is bound and does not listen yet looks dead to another that starts at the same moment.
 
 #include "daemon/app/listening_socket.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -13,6 +15,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <string_view>
 
 #include "daemon/app/settings.h"
@@ -40,6 +43,20 @@ sockaddr_un address_of(const std::string& path) {
 
 UniqueFd make_socket() {
   return UniqueFd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+}
+
+/// The lock lasts as long as the fd.
+UniqueFd lock_directory(const std::string& path) {
+  const auto directory = std::filesystem::absolute(path).parent_path();
+  UniqueFd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd.valid()) {
+    fail(path,
+         errno == ENOENT ? "its directory does not exist; create it, or give another --socket" : std::strerror(errno));
+  }
+  while (::flock(fd.get(), LOCK_EX) < 0) {
+    if (errno != EINTR) fail(path, std::string("cannot lock its directory: ") + std::strerror(errno));
+  }
+  return fd;
 }
 
 void remove_stale(const std::string& path, const sockaddr_un& address) {
@@ -70,20 +87,26 @@ ListeningSocket::~ListeningSocket() {
   if (!path_.empty() && inode_at(path_) == inode_) ::unlink(path_.c_str());
 }
 
+std::string ListeningSocket::path() const {
+  sockaddr_un address{};
+  // One byte stays zero.
+  socklen_t size = sizeof(address) - 1;
+  if (::getsockname(fd_.get(), reinterpret_cast<sockaddr*>(&address), &size) < 0) return "";
+  return address.sun_path;
+}
+
 ListeningSocket ListeningSocket::create(const std::string& path, mode_t mode) {
   const sockaddr_un address = address_of(path);
   UniqueFd fd = make_socket();
   if (!fd.valid()) fail(path, std::strerror(errno));
+  const UniqueFd lock = lock_directory(path);
   remove_stale(path, address);
   // The mode is in force before anybody can connect.
   const mode_t old_mask = ::umask(~mode & 0777);
   const int bound = ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address));
   const Errno error = Errno::last();
   ::umask(old_mask);
-  if (bound < 0) {
-    fail(path, error == Errno{ENOENT} ? "its directory does not exist; create it, or give another --socket"
-                                      : error.message());
-  }
+  if (bound < 0) fail(path, error.message());
   ListeningSocket socket(std::move(fd), path);
   if (::listen(socket.fd_.get(), SOMAXCONN) < 0) fail(path, std::strerror(errno));
   return socket;

@@ -25,6 +25,9 @@ class ListeningSocket {
   static ListeningSocket adopt(UniqueFd fd);
 
   [[nodiscard]] bool valid() const { return fd_.valid(); }
+  [[nodiscard]] bool adopted() const { return path_.empty(); }
+  /// Where clients find it, as the kernel says; empty when the fd was given away.
+  [[nodiscard]] std::string path() const;
   /// Gives the fd away, but not the path.
   [[nodiscard]] UniqueFd take_fd() { return std::move(fd_); }
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -72,6 +73,10 @@ struct Settings {
     /// Clients that one user may have connected.
     uint64_t per_user = 256;
   } connections;
+
+  /// Where a setting was made, by its key: "/etc/panbo/panbod.toml:3", "--device". Those that are not in it have their
+  /// defaults.
+  std::map<std::string, std::string> origins;
 };
 
 /// The limits in force, with every default filled in.

@@ -6,7 +6,6 @@
 
 #include <utility>
 
-#include "daemon/transport/decode.h"
 #include "daemon/transport/simulate.h"
 
 namespace panbo {
@@ -17,6 +16,7 @@ AdminConnection::AdminConnection(const AdminContext& context, UniqueFd socket,
       service_(context.service),
       sim_(context.sim),
       daemon_(context.daemon),
+      settings_(context.settings),
       on_end_(std::move(on_end)) {
 }
 
@@ -31,16 +31,19 @@ void AdminConnection::on_packet(std::span<const std::byte> packet) {
       return;
     }
   } else {
-    const auto& message = std::get<AdminMessage>(incoming.content);
-    if (const auto* simulation = std::get_if<wire::Simulate>(&message)) {
-      const auto failure = simulate(sim_, *simulation);
-      output_.push_back(failure ? encode(request, *failure) : encode_simulated(request));
-    } else {
-      const AdminReply reply = service_.handle_admin(std::get<AdminRequest>(message));
-      for (std::string& packet_out : encode(request, daemon_, reply)) output_.push_back(std::move(packet_out));
-    }
+    for (std::string& out : answer(request, std::get<AdminMessage>(incoming.content)))
+      output_.push_back(std::move(out));
   }
   flush();
+}
+
+std::vector<std::string> AdminConnection::answer(RequestId request, const AdminMessage& message) {
+  if (const auto* simulation = std::get_if<wire::Simulate>(&message)) {
+    const auto failure = simulate(sim_, *simulation);
+    return {failure ? encode(request, *failure) : encode_simulated(request)};
+  }
+  if (std::holds_alternative<ConfigRequest>(message)) return encode(request, settings_);
+  return encode(request, daemon_, service_.handle_admin(std::get<AdminRequest>(message)));
 }
 
 void AdminConnection::on_violation(const char* what) {

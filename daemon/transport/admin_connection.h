@@ -4,10 +4,12 @@
 #include <deque>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "daemon/device/sim_control.h"
 #include "daemon/service/service.h"
 #include "daemon/transport/connection.h"
+#include "daemon/transport/decode.h"
 #include "daemon/transport/encode.h"
 
 namespace panbo {
@@ -19,6 +21,7 @@ struct AdminContext {
   /// Null unless the device is the simulated one.
   SimControl* sim;
   const DaemonInfo& daemon;
+  const std::vector<SettingRow>& settings;
   const ConnectionLimits& limits;
 };
 
@@ -29,6 +32,7 @@ class AdminConnection : public Connection {
 
  private:
   void on_packet(std::span<const std::byte> packet) override;
+  [[nodiscard]] std::vector<std::string> answer(RequestId request, const AdminMessage& message);
   void on_violation(const char* what) override;
   void on_end(UniqueFd) override { on_end_(*this); }
   [[nodiscard]] bool has_output() const override { return !output_.empty(); }
@@ -38,6 +42,7 @@ class AdminConnection : public Connection {
   Service& service_;
   SimControl* const sim_;
   const DaemonInfo& daemon_;
+  const std::vector<SettingRow>& settings_;
   const std::function<void(AdminConnection&)> on_end_;
   std::deque<std::string> output_;
 };

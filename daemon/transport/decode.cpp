@@ -81,7 +81,8 @@ bool is_client_request(const wire::Envelope& envelope) {
 }
 
 bool is_admin_request(const wire::Envelope& envelope) {
-  return envelope.has_get_stats() || envelope.has_get_clients() || envelope.has_evict() || envelope.has_simulate();
+  return envelope.has_get_stats() || envelope.has_get_clients() || envelope.has_evict() || envelope.has_simulate() ||
+         envelope.has_get_config();
 }
 
 Refusal unknown_request() {
@@ -115,6 +116,8 @@ std::variant<AdminMessage, Refusal> admin_content(const wire::Envelope& envelope
       return from_wire(envelope.evict());
     case wire::Envelope::kSimulate:
       return AdminMessage{envelope.simulate()};
+    case wire::Envelope::kGetConfig:
+      return AdminMessage{ConfigRequest{}};
     default:
       if (is_client_request(envelope)) {
         return Refusal{.failure = {FailureKind::kNotPermitted, "this request belongs on the client socket"}};

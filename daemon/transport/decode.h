@@ -28,7 +28,10 @@ struct Incoming {
   std::variant<Message, Refusal> content;
 };
 
-using AdminMessage = std::variant<AdminRequest, wire::Simulate>;
+/// What the transport answers itself.
+struct ConfigRequest {};
+
+using AdminMessage = std::variant<AdminRequest, wire::Simulate, ConfigRequest>;
 
 [[nodiscard]] Incoming<ClientRequest> decode_client(std::span<const std::byte> packet);
 [[nodiscard]] Incoming<AdminMessage> decode_admin(std::span<const std::byte> packet);

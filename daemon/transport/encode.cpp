@@ -6,12 +6,16 @@
 #include <cstdlib>
 
 #include "panbo.pb.h"
+#include "proto/limits.h"
 
 namespace panbo {
 namespace {
 
 /// Clients of one Clients packet: well under kMaxPacketBytes, however long their names are.
 constexpr size_t kClientsPerPacket = 100;
+
+/// Of a setting's value or origin: more than any path that can be opened has.
+constexpr size_t kMaxTextBytes = 4200;
 
 wire::Envelope answer(RequestId request) {
   wire::Envelope envelope;
@@ -151,6 +155,30 @@ std::vector<std::string> encode(RequestId request, const DaemonInfo& daemon, con
   wire::Envelope envelope = answer(request);
   to_wire(std::get<EvictedReply>(reply).evicted, envelope.mutable_evicted()->mutable_evicted());
   return {envelope.SerializeAsString()};
+}
+
+// Values and origins have paths in them, so rows are counted by their bytes.
+std::vector<std::string> encode(RequestId request, const std::vector<SettingRow>& settings) {
+  std::vector<std::string> packets;
+  size_t next = 0;
+  do {
+    wire::Envelope envelope = answer(request);
+    wire::Config& out = *envelope.mutable_config();
+    size_t bytes = 0;
+    do {
+      if (next == settings.size()) break;
+      const SettingRow& row = settings[next++];
+      wire::Setting& setting = *out.add_settings();
+      setting.set_key(row.key);
+      setting.set_value(row.value.substr(0, kMaxTextBytes));
+      setting.set_unit(row.unit);
+      setting.set_origin(row.origin.substr(0, kMaxTextBytes));
+      bytes += setting.ByteSizeLong();
+    } while (bytes < limits::kMaxPacketBytes - 3 * kMaxTextBytes);
+    out.set_more(next < settings.size());
+    packets.push_back(envelope.SerializeAsString());
+  } while (next < settings.size());
+  return packets;
 }
 
 std::string encode_simulated(RequestId request) {

@@ -17,10 +17,15 @@ Transport::Transport(boost::asio::io_context& io, Service& service, Backend& bac
                       .service = service,
                       .backend = backend,
                       .fds_in_flight = std::make_shared<FdsInFlightRegistry>(options_.connection.stall_limit / 2),
+                      .log = log_,
                       .daemon = options_.daemon,
                       .limits = options_.connection},
-      admin_context_{
-          .io = io_, .service = service, .sim = sim, .daemon = options_.daemon, .limits = options_.connection} {
+      admin_context_{.io = io_,
+                     .service = service,
+                     .sim = sim,
+                     .daemon = options_.daemon,
+                     .settings = options_.settings,
+                     .limits = options_.connection} {
 }
 
 void Transport::serve_clients(UniqueFd socket) {
@@ -37,7 +42,9 @@ void Transport::serve_administrators(UniqueFd socket) {
 void Transport::accept_client(UniqueFd socket, const Peer& peer) {
   User& user = users_[peer.uid];
   if (user.clients >= options_.clients_per_user) {
-    if (!user.full) spdlog::warn("uid {} has {} clients connected, and may have no more", peer.uid, user.clients);
+    if (!user.full) {
+      log_.warn(peer.uid, fmt::format("uid {} has {} clients connected, and may have no more", peer.uid, user.clients));
+    }
     user.full = true;
     return;
   }

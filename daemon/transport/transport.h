@@ -6,6 +6,7 @@
 #include <optional>
 #include <unordered_map>
 #include <unordered_set>
+#include <vector>
 
 #include "daemon/transport/admin_connection.h"
 #include "daemon/transport/client_connection.h"
@@ -16,6 +17,8 @@ namespace panbo {
 
 struct TransportOptions {
   DaemonInfo daemon;
+  /// For administrators who ask.
+  std::vector<SettingRow> settings;
   ConnectionLimits connection;
   /// Clients that one user may have connected at a time.
   size_t clients_per_user = 256;
@@ -50,6 +53,7 @@ class Transport {
 
   boost::asio::io_context& io_;
   const TransportOptions options_;
+  ClientLog log_;
   const ClientContext client_context_;
   const AdminContext admin_context_;
   std::unordered_map<uint32_t, User> users_;

@@ -7,6 +7,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <sstream>
 
 #include "tests/integration/panbod_test.h"
@@ -112,6 +113,28 @@ TEST_F(ProcessTest, SocketsHaveTheModesThatTheirUsersNeed) {
   ASSERT_EQ(::stat(daemon.admin_socket_path().c_str(), &administrators), 0);
   EXPECT_EQ(clients.st_mode & 0777, 0666u);
   EXPECT_EQ(administrators.st_mode & 0777, 0600u);
+}
+
+TEST_F(ProcessTest, PanboctlShowsTheSettingsInForce) {
+  std::ofstream(directory_ + "/panbod.toml") << "# Small.\n[cache]\nmax = \"1MiB\"\n";
+  const PanbodProcess daemon({"--config", directory_ + "/panbod.toml"});
+  const std::string command =
+      executable_directory() + "/panboctl --admin-socket " + daemon.admin_socket_path() + " config";
+  FILE* pipe = ::popen(command.c_str(), "r");
+  std::map<std::string, std::string> rows;
+  char line[512];
+  while (std::fgets(line, sizeof(line), pipe) != nullptr) {
+    std::istringstream words(line);
+    std::string key;
+    words >> key;
+    std::getline(words >> std::ws, rows[key]);
+  }
+  EXPECT_EQ(::pclose(pipe), 0);
+  EXPECT_EQ(rows["cache.max"].find("1.0 MiB "), 0u) << rows["cache.max"];
+  EXPECT_TRUE(rows["cache.max"].ends_with(directory_ + "/panbod.toml:3")) << rows["cache.max"];
+  EXPECT_TRUE(rows["device"].ends_with(" --device")) << rows["device"];
+  EXPECT_EQ(rows["socket"].find(daemon.socket_path()), 0u) << rows["socket"];
+  EXPECT_NE(rows["total.max"].find("default: three quarters of "), std::string::npos) << rows["total.max"];
 }
 
 }  // namespace

@@ -89,8 +89,19 @@ TEST_F(CommandLineTest, EveryLogLevelIsTaken) {
 }
 
 TEST_F(CommandLineTest, AConfigurationFileThatIsNamedHasToBeThere) {
-  EXPECT_THROW(static_cast<void>(parse_command_line(3, std::array{"panbod", "--config", "/nonexistent"}.data())),
-               SettingsError);
+  try {
+    static_cast<void>(parse_command_line(3, std::array{"panbod", "--config", "/nonexistent"}.data()));
+    ADD_FAILURE() << "accepted";
+  } catch (const SettingsError& error) {
+    EXPECT_STREQ(error.what(), "--config /nonexistent: No such file or directory");
+  }
+}
+
+TEST_F(CommandLineTest, KnowsWhereEachSettingWasMade) {
+  configure("device = \"panfrost\"\n\n[cache]\nmax = 4096\n");
+  const auto settings = std::get<Settings>(parse({"--device", "sim"}));
+  const std::map<std::string, std::string> expected = {{"device", "--device"}, {"cache.max", config_ + ":4"}};
+  EXPECT_EQ(settings.origins, expected);
 }
 
 }  // namespace

@@ -5,11 +5,14 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <vector>
 
 #include "daemon/app/settings.h"
 #include "tests/support/fds.h"
@@ -74,6 +77,8 @@ TEST_F(ListeningSocketTest, AcceptsConnectionsAtItsPathAsLongAsItLives) {
   {
     auto socket = ListeningSocket::create(path_, 0600);
     ASSERT_TRUE(socket.valid());
+    EXPECT_FALSE(socket.adopted());
+    EXPECT_EQ(socket.path(), path_);
     EXPECT_TRUE(can_connect(path_));
     const UniqueFd fd = socket.take_fd();
     EXPECT_NE(::fcntl(fd.get(), F_GETFD) & FD_CLOEXEC, 0);
@@ -136,6 +141,49 @@ TEST_F(ListeningSocketTest, ADaemonThatIsTooBusyToAcceptIsAlive) {
   ASSERT_EQ(::listen(other.get(), 0), 0);
   ASSERT_TRUE(can_connect(path_)) << "fills the backlog";
   EXPECT_TRUE(is_refused_because(path_, "another panbod listens there"));
+}
+
+TEST_F(ListeningSocketTest, OfManyThatStartAtTheSameMomentOneListens) {
+  for (int round = 0; round < 20; ++round) {
+    std::filesystem::remove(path_);
+    listen_at(path_).reset();
+    int gate[2];
+    ASSERT_EQ(::pipe2(gate, O_CLOEXEC), 0);
+    int result[2];
+    ASSERT_EQ(::pipe2(result, O_CLOEXEC), 0);
+    std::vector<pid_t> daemons(8);
+    for (pid_t& daemon : daemons) {
+      daemon = ::fork();
+      if (daemon != 0) continue;
+      ::close(gate[1]);
+      char byte = 0;
+      static_cast<void>(!::read(gate[0], &byte, 1));
+      ListeningSocket socket;
+      byte = 'n';
+      try {
+        socket = ListeningSocket::create(path_, 0600);
+        byte = 'y';
+      } catch (const SettingsError&) {
+      }
+      static_cast<void>(!::write(result[1], &byte, 1));
+      for (;;) ::pause();
+    }
+    ::close(gate[0]);
+    ::close(gate[1]);
+    int listen = 0;
+    for (size_t i = 0; i < daemons.size(); ++i) {
+      char byte = 0;
+      ASSERT_EQ(::read(result[0], &byte, 1), 1);
+      listen += byte == 'y' ? 1 : 0;
+    }
+    for (const pid_t daemon : daemons) {
+      ::kill(daemon, SIGKILL);
+      ::waitpid(daemon, nullptr, 0);
+    }
+    ::close(result[0]);
+    ::close(result[1]);
+    ASSERT_EQ(listen, 1) << "in round " << round;
+  }
 }
 
 TEST_F(ListeningSocketTest, DoesNotTouchWhatIsNoSocket) {
@@ -210,18 +258,22 @@ TEST_F(OpenListeningSocketsTest, AdoptsWhatIsPassedAndLeavesItsPathAlone) {
   const UniqueFd clients = listen_at(path_);
   const UniqueFd administrators = listen_at(admin_path_);
   struct Seen {
-    bool right_fds, cloexec, nonblocking;
+    bool right_fds, right_paths, cloexec, nonblocking;
   };
   // Passed in the other order: the names count.
   const Seen seen = as_service({administrators.get(), clients.get()}, "admin:panbo", [&] {
     auto sockets = open_listening_sockets(dir_ + "/unused", dir_ + "/unused-too");
+    const bool right_paths = sockets.clients.adopted() && sockets.clients.path() == path_ &&
+                             sockets.administrators.adopted() && sockets.administrators.path() == admin_path_;
     const UniqueFd fd = sockets.clients.take_fd();
     const UniqueFd admin_fd = sockets.administrators.take_fd();
     return Seen{.right_fds = fd.get() == 4 && admin_fd.get() == 3,
+                .right_paths = right_paths,
                 .cloexec = (::fcntl(fd.get(), F_GETFD) & FD_CLOEXEC) != 0,
                 .nonblocking = (::fcntl(fd.get(), F_GETFL) & O_NONBLOCK) != 0};
   });
   EXPECT_TRUE(seen.right_fds);
+  EXPECT_TRUE(seen.right_paths);
   EXPECT_TRUE(seen.cloexec);
   EXPECT_TRUE(seen.nonblocking);
   EXPECT_TRUE(can_connect(path_));

@@ -37,6 +37,13 @@ class CommandLineTest : public testing::Test {
         *answer.mutable_clients()->mutable_clients(0) = client(2);
         answer.mutable_clients()->set_more(false);
       }
+      if (request.has_get_config()) {
+        answer.mutable_config()->add_settings()->set_key("first");
+        answer.mutable_config()->set_more(true);
+        peer.send(answer);
+        answer.mutable_config()->mutable_settings(0)->set_key("second");
+        answer.mutable_config()->set_more(false);
+      }
       if (request.has_evict()) answer.mutable_evicted()->mutable_evicted()->set_count(2);
       if (request.has_simulate()) answer.mutable_simulated();
       peer.send(answer);
@@ -79,6 +86,15 @@ TEST_F(CommandLineTest, ShowsEveryClientOfALongList) {
   EXPECT_NE(out_.str().find("client 2\n"), std::string::npos) << out_.str();
   EXPECT_EQ(run({"clients", "--json"}), 0);
   EXPECT_TRUE(out_.str().starts_with("{\n  \"clients\": [\n")) << out_.str();
+}
+
+TEST_F(CommandLineTest, ShowsEverySettingOfALongList) {
+  EXPECT_EQ(run({"config"}), 0);
+  EXPECT_TRUE(out_.str().starts_with("key ")) << out_.str();
+  EXPECT_NE(out_.str().find("\nfirst "), std::string::npos) << out_.str();
+  EXPECT_NE(out_.str().find("\nsecond "), std::string::npos) << out_.str();
+  EXPECT_EQ(run({"config", "--json"}), 0);
+  EXPECT_TRUE(out_.str().starts_with("{\n  \"settings\": [\n")) << out_.str();
 }
 
 TEST_F(CommandLineTest, EvictsWhatItIsTold) {

@@ -55,6 +55,31 @@ TEST(ReportTest, TheJsonIsWhatProgramsRelyOn) {
             R"("clients":[{"id":12,"name":"glmark2","uid":1000,"pid":4711,"leased":{"count":3,"bytes":3145728}}]})");
 }
 
+wire::Setting setting(const char* key, const char* value, const char* unit, const char* origin) {
+  wire::Setting setting;
+  setting.set_key(key);
+  setting.set_value(value);
+  setting.set_unit(unit);
+  setting.set_origin(origin);
+  return setting;
+}
+
+TEST(ReportTest, SettingsHaveTheirUnits) {
+  const std::vector settings = {setting("cache.max", "1610612736", "bytes", "default"),
+                                setting("cache.decay", "10000", "ms", "/etc/x.toml:3"),
+                                setting("other", "250", "ms", "--other"), setting("new", "7", "parsecs", "future"),
+                                setting("socket", "/run/\x1b", "", "systemd")};
+  EXPECT_EQ(settings_text(settings),
+            "key          value      from\n"
+            "cache.max    1.5 GiB    default\n"
+            "cache.decay  10 s       /etc/x.toml:3\n"
+            "other        250 ms     --other\n"
+            "new          7 parsecs  future\n"
+            "socket       /run/\\x1b  systemd\n");
+  EXPECT_EQ(settings_json({settings[0]}).dump(),
+            R"([{"key":"cache.max","value":"1610612736","unit":"bytes","origin":"default"}])");
+}
+
 TEST(ReportTest, AnEmptyDaemonHasTheSameJsonMembers) {
   const auto json = stats_json({}, {});
   EXPECT_EQ(json["bo"]["held"].dump(), R"({"count":0,"bytes":0})");

@@ -6,6 +6,7 @@
 
 #include <map>
 
+#include "proto/limits.h"
 #include "tests/support/event_loop.h"
 #include "tests/support/fds.h"
 #include "tests/support/log_capture.h"
@@ -29,8 +30,12 @@ class AdminConnectionTest : public testing::Test {
  protected:
   TestPeer connect(bool tiny = false) {
     auto [ours, theirs] = socket_pair(tiny);
-    const AdminContext context{
-        .io = rig_.io, .service = rig_.service, .sim = sim_, .daemon = daemon_, .limits = limits_};
+    const AdminContext context{.io = rig_.io,
+                               .service = rig_.service,
+                               .sim = sim_,
+                               .daemon = daemon_,
+                               .settings = settings_,
+                               .limits = limits_};
     auto administrator = std::make_shared<AdminConnection>(context, std::move(ours),
                                                            [this](AdminConnection& c) { administrators_.erase(&c); });
     administrator->start();
@@ -66,6 +71,7 @@ class AdminConnectionTest : public testing::Test {
 
   LogCapture log_;
   ConnectionLimits limits_{.stall_limit = hours(1)};
+  std::vector<SettingRow> settings_;
   const DaemonInfo daemon_{.version = "1.2.3", .backend = "sim", .driver = "sim", .node = ""};
   ServiceRig rig_;
   SimControl* sim_ = rig_.sim.get();
@@ -209,6 +215,40 @@ TEST_F(AdminConnectionTest, WhatCannotBeSimulatedIsRefused) {
     EXPECT_EQ(failure.code(), wire::FAILURE_INVALID_ARGUMENT);
     EXPECT_NE(failure.message(), "");
   }
+}
+
+TEST_F(AdminConnectionTest, ShowsSettingsInAsManyPacketsAsTheyNeed) {
+  settings_.push_back({.key = "cache.max", .value = "4096", .unit = "bytes", .origin = "/etc/x.toml:3"});
+  for (int i = 0; i < 10; ++i)
+    settings_.push_back({.key = "path", .value = std::string(4000, 'v'), .origin = std::string(9000, 'o')});
+  TestPeer peer = connect();
+  wire::Envelope request;
+  request.set_request_id(5);
+  request.mutable_get_config();
+  wire::Envelope answer = ask(peer, request);
+  const wire::Setting first = answer.config().settings(0);
+  EXPECT_EQ(first.key(), "cache.max");
+  EXPECT_EQ(first.value(), "4096");
+  EXPECT_EQ(first.unit(), "bytes");
+  EXPECT_EQ(first.origin(), "/etc/x.toml:3");
+  int rows = answer.config().settings_size();
+  while (answer.config().more()) {
+    answer = next(peer);
+    EXPECT_EQ(answer.request_id(), 5u);
+    EXPECT_LE(answer.ByteSizeLong(), limits::kMaxPacketBytes);
+    rows += answer.config().settings_size();
+  }
+  EXPECT_EQ(rows, 11);
+}
+
+TEST_F(AdminConnectionTest, WithoutSettingsThereIsOneEmptyAnswer) {
+  TestPeer peer = connect();
+  wire::Envelope request;
+  request.mutable_get_config();
+  const wire::Envelope answer = ask(peer, request);
+  EXPECT_TRUE(answer.has_config());
+  EXPECT_EQ(answer.config().settings_size(), 0);
+  EXPECT_FALSE(answer.config().more());
 }
 
 }  // namespace

@@ -243,13 +243,14 @@ TEST(Decode, WhatOnlyTheDaemonSaysIsNoRequest) {
 }
 
 TEST(Decode, ARequestOnTheWrongSocketIsNotPermitted) {
-  wire::Envelope stats, clients, evict, simulate, hello;
+  wire::Envelope stats, clients, evict, simulate, config, hello;
   stats.mutable_get_stats();
   clients.mutable_get_clients();
   evict.mutable_evict()->set_all(true);
   simulate.mutable_simulate()->set_purge(true);
+  config.mutable_get_config();
   hello.mutable_hello();
-  for (wire::Envelope* admin : {&stats, &clients, &evict, &simulate}) {
+  for (wire::Envelope* admin : {&stats, &clients, &evict, &simulate, &config}) {
     admin->set_request_id(3);
     EXPECT_EQ(from_client(*admin).request, RequestId{3});
     EXPECT_EQ(refusal_in(from_client(*admin)).failure.kind, FailureKind::kNotPermitted);
