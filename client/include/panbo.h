@@ -2,8 +2,13 @@
  * panbo.h - GPU buffers (BOs) from panbod, the memory manager of a Mali board.
  *
  * A client connects to the daemon and asks it for BOs. Each comes as a dma-buf fd with a lease: the right to use the
- * BO until it is released. A released BO goes back to the daemon's cache, and from there, once no GPU job and nobody
- * else uses it, to the next client of the same user.
+ * BO until it is released. A released BO stays with the client for a while, where the next allocation of its size finds
+ * it without a system call; the daemon takes it back when it is not used, or when the board is short of memory. It goes
+ * to the daemon's cache then, and from there, once no GPU job and nobody else uses it, to the next client of the same
+ * user.
+ *
+ * A driver gives its DRM fd, and gets each BO imported: its GEM handle, GPU address and CPU mapping stay with it while
+ * it is kept, so that they cost nothing either when it is allocated again.
  *
  *     struct panbo_client *client;
  *     struct panbo_alloc_request request = {.struct_size = sizeof request, .size = 1 << 20};
@@ -49,15 +54,34 @@ struct panbo_client;
 /* One leased BO. Opaque. */
 struct panbo_bo;
 
+/* Flags of a client. */
+/* No thread of the library's own. The caller polls panbo_client_get_fd() and calls panbo_client_dispatch() instead:
+ * until then what the daemon takes back is not given back. */
+#define PANBO_CLIENT_NO_THREAD (1u << 0)
+/* Needs drm_fd. While there is no daemon, from the start or later, BOs are made on drm_fd (PANBO_ORIGIN_DIRECT). */
+#define PANBO_CLIENT_DIRECT (1u << 1)
+/* Keep nothing: every release goes to the daemon at once. */
+#define PANBO_CLIENT_NO_CACHE (1u << 2)
+
+/*
+ * A BO is about to be dropped: it was released, is not kept any longer, and its handle, mapping and fd are closed when
+ * this returns. user_data is what panbo_bo_set_user_data() gave it. Called from whichever thread drops it, the library's
+ * own included, or from panbo_client_close(); it must not call panbo for anything but the panbo_bo_get_* of this BO.
+ */
+typedef void (*panbo_drop_fn)(struct panbo_bo *bo, void *user_data);
+
 struct panbo_client_options {
   uint32_t struct_size;
-  uint32_t flags; /* none defined yet: 0 */
+  uint32_t flags; /* PANBO_CLIENT_* */
   /* Path of the daemon's socket. NULL: the environment's PANBO_SOCKET, else /run/panbo/panbo.sock. */
   const char *socket_path;
   /* For people, in statistics and logs; at most 64 bytes are kept. NULL: the program's name. */
   const char *name;
-  /* A panfrost DRM fd of the caller's, borrowed; not used yet. 0 or negative: none. */
+  /* A panfrost DRM fd of the caller's, borrowed until panbo_client_close(): BOs are imported there. 0 or negative:
+   * none. */
   int drm_fd;
+  /* May be NULL. */
+  panbo_drop_fn on_drop;
 };
 
 /* Flags of an allocation. */
@@ -84,6 +108,9 @@ struct panbo_alloc_request {
 
 /* Flags of a release. */
 #define PANBO_RELEASE_IDLE (1u << 0) /* the caller knows that no GPU job uses the BO */
+/* Somebody else may have it: another process got its fd, or another handle or mapping stays open. It goes back to the
+ * daemon, who waits for them. With a drm_fd, asking for the BO's fd implies it. */
+#define PANBO_RELEASE_SHARED (1u << 1)
 
 /* Counted since the client connected. */
 struct panbo_stats {
@@ -113,7 +140,8 @@ int panbo_client_connect(const struct panbo_client_options *options, struct panb
 /* Releases every lease, and frees the client and all its BOs, whose fds are closed. NULL is allowed. */
 void panbo_client_close(struct panbo_client *client);
 
-/* The fd to poll for POLLIN before panbo_client_dispatch(). Borrowed: do not read or close it. */
+/* The fd to poll for POLLIN before panbo_client_dispatch(); the same one for the client's whole life. Borrowed: do not
+ * read or close it. */
 int panbo_client_get_fd(const struct panbo_client *client);
 
 /*
@@ -144,8 +172,28 @@ int panbo_bo_alloc(struct panbo_client *client, const struct panbo_alloc_request
 int panbo_bo_alloc_batch(struct panbo_client *client, const struct panbo_alloc_request *requests, size_t n,
                          struct panbo_bo **out);
 
-/* The BO's dma-buf fd. Borrowed: valid until the release; dup() it to keep it, which keeps the BO from being reused. */
-int panbo_bo_get_fd(const struct panbo_bo *bo);
+/*
+ * The BO's dma-buf fd. Borrowed: valid until the release. A dup() of it, or a process that it was sent to, keeps the BO in
+ * use: release it as SHARED then. Errors: -EMFILE (with a drm_fd the fd is made when it is first asked for); -EIO.
+ */
+int panbo_bo_get_fd(struct panbo_bo *bo);
+
+/* The BO's GEM handle in the client's drm_fd. Borrowed: do not close it. Errors: -ENOTSUP no drm_fd. */
+int panbo_bo_get_handle(const struct panbo_bo *bo, uint32_t *out);
+
+/* Where the GPU sees the BO, when it works for the client's drm_fd. Errors: -ENOTSUP no drm_fd; -EIO. */
+int panbo_bo_get_gpu_address(struct panbo_bo *bo, uint64_t *out);
+
+/*
+ * Maps all of the BO for the CPU, readable and writable, once; later calls give the same address. Borrowed: valid until
+ * the release; do not unmap it. Errors: -EPERM a heap; -ENOMEM; -EIO.
+ */
+int panbo_bo_map(struct panbo_bo *bo, void **out);
+
+/* A pointer of the caller's, for on_drop. NULL for each new BO; a BO that was kept (PANBO_ORIGIN_LOCAL) still has its
+ * own, which panbo_bo_get_user_data() gives: what belongs to a BO can stay with it while it is kept. */
+void panbo_bo_set_user_data(struct panbo_bo *bo, void *user_data);
+void *panbo_bo_get_user_data(const struct panbo_bo *bo);
 
 /* At least what was asked for; all of it may be used. */
 uint64_t panbo_bo_get_size(const struct panbo_bo *bo);

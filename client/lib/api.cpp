@@ -145,7 +145,7 @@ int panbo_bo_alloc_batch(panbo_client* client, const panbo_alloc_request* reques
   return panbo::guarded(*client, [&] { return panbo::alloc(*client, requests, n, out); });
 }
 
-int panbo_bo_get_fd(const panbo_bo* bo) {
+int panbo_bo_get_fd(panbo_bo* bo) {
   return panbo::guarded(bo->client, [&] { return panbo::Result<int>(bo->fd.get()); });
 }
 

@@ -17,7 +17,7 @@
 #include <algorithm>
 
 #include "daemon/core/arena.h"
-#include "daemon/core/size_class.h"
+#include "proto/size_class.h"
 
 namespace panbo {
 

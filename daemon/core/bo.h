@@ -10,7 +10,7 @@
 #include "daemon/core/device.h"
 #include "daemon/core/ids.h"
 #include "daemon/core/intrusive_list.h"
-#include "daemon/core/size_class.h"
+#include "proto/size_class.h"
 
 namespace panbo {
 

@@ -9,7 +9,7 @@
 #include <random>
 #include <stdexcept>
 
-#include "daemon/core/size_class.h"
+#include "proto/size_class.h"
 
 namespace panbo::bench {
 namespace {

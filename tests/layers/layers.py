@@ -10,7 +10,7 @@ import sys
 from dataclasses import dataclass
 
 # The standard library without files, threads and the environment: code that includes nothing else runs in virtual time.
-PURE = set("""algorithm array bit cassert cerrno charconv chrono climits cmath compare concepts cstddef cstdint cstdio
+PURE = set("""algorithm array atomic bit cassert cerrno charconv chrono climits cmath compare concepts cstddef cstdint cstdio
     cstdlib cstring deque functional initializer_list iterator limits list map memory numeric optional ostream queue
     ranges set span sstream stdexcept string string_view tuple type_traits unordered_map unordered_set utility variant
     vector""".split())
@@ -27,9 +27,9 @@ class Layer:
 
 LAYERS = [
     Layer("proto", ()),
-    Layer("daemon/core", ("proto/result.h",), PURE),
+    Layer("daemon/core", ("proto/result.h", "proto/size_class.h"), PURE),
     Layer("daemon/device", ("daemon/core", "proto")),
-    Layer("daemon/service", ("daemon/core", "proto/result.h", "proto/limits.h"), PURE),
+    Layer("daemon/service", ("daemon/core", "proto/result.h", "proto/limits.h", "proto/lease_table.h"), PURE),
     Layer("daemon/transport", ("daemon/service", "daemon/core", "daemon/device/backend.h",
                                "daemon/device/sim_control.h", "proto")),
     Layer("daemon/app", ("daemon", "proto")),

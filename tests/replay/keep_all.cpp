@@ -2,7 +2,7 @@
 
 #include "tests/replay/keep_all.h"
 
-#include "daemon/core/size_class.h"
+#include "proto/size_class.h"
 #include "daemon/service/alloc_flags.h"
 #include "tests/replay/player.h"
 

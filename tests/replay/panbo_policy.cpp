@@ -3,7 +3,7 @@
 #include "tests/replay/panbo_policy.h"
 
 #include "daemon/app/settings.h"
-#include "daemon/core/size_class.h"
+#include "proto/size_class.h"
 
 namespace panbo::replay {
 namespace {

@@ -1,4 +1,4 @@
-#include "daemon/core/size_class.h"
+#include "proto/size_class.h"
 
 #include <gtest/gtest.h>
 

@@ -2,7 +2,7 @@
 // that would be less than a granule the granule is the step, which makes the first sizes granule steps without a case
 // of their own.
 
-#include "daemon/core/size_class.h"
+#include "proto/size_class.h"
 
 #include <algorithm>
 #include <bit>
