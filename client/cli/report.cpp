@@ -13,7 +13,7 @@ using nlohmann::ordered_json;
 using enum Table::Column;
 
 /// Leaves room for the other columns of a client's line, unless its numbers are enormous.
-constexpr size_t kNameWidth = 32;
+constexpr size_t kNameWidth = 21;
 
 ordered_json amount_json(const wire::Amount& amount) {
   return {{"count", amount.count()}, {"bytes", amount.bytes()}};
@@ -54,7 +54,8 @@ ordered_json clients_json(const std::vector<wire::Client>& clients) {
                     {"name", client.name()},
                     {"uid", client.uid()},
                     {"pid", client.pid()},
-                    {"leased", amount_json(client.leased())}});
+                    {"leased", amount_json(client.leased())},
+                    {"local", amount_json(client.local())}});
   }
   return list;
 }
@@ -66,7 +67,8 @@ ordered_json stats_json(const wire::Stats& stats, const std::vector<wire::Client
            {{"leased", amount_json(stats.leased())},
             {"draining", amount_json(stats.draining())},
             {"held", amount_json(stats.held())},
-            {"ready", amount_json(stats.ready())}}},
+            {"ready", amount_json(stats.ready())},
+            {"local", amount_json(stats.local())}}},
           {"alloc",
            {{"requests", stats.requests()},
             {"cached", stats.cached()},
@@ -81,6 +83,7 @@ ordered_json stats_json(const wire::Stats& stats, const std::vector<wire::Client
 std::string stats_text(const wire::Stats& stats, size_t clients) {
   Table bos({kText, kNumber, kNumber}, titles("BOs", "size"));
   bos.add(amount_row("leased", stats.leased()));
+  bos.add(amount_row("- unused", stats.local()));
   bos.add(amount_row("draining", stats.draining()));
   bos.add(amount_row("held", stats.held()));
   bos.add(amount_row("ready", stats.ready()));
@@ -109,11 +112,12 @@ std::string stats_text(const wire::Stats& stats, size_t clients) {
 
 std::string clients_text(const std::vector<wire::Client>& clients) {
   if (clients.empty()) return "No clients are connected.\n";
-  Table table({kNumber, kNumber, kNumber, kNumber, kNumber, kText}, {"ID", "UID", "PID", "BOs", "size", "name"});
+  Table table({kNumber, kNumber, kNumber, kNumber, kNumber, kNumber, kText},
+              {"ID", "UID", "PID", "BOs", "size", "unused", "name"});
   for (const wire::Client& client : clients) {
     table.add({std::to_string(client.id()), std::to_string(client.uid()), std::to_string(client.pid()),
                human_count(client.leased().count()), human_bytes(client.leased().bytes()),
-               printable(client.name(), kNameWidth)});
+               human_bytes(client.local().bytes()), printable(client.name(), kNameWidth)});
   }
   return table.text();
 }

@@ -74,6 +74,17 @@ Duration duration_of(const toml::node& node) {
   return Duration(static_cast<int64_t>(ns));
 }
 
+/// The same, or 0.
+Duration duration_or_zero_of(const toml::node& node) {
+  const std::string text = node.value_exact<std::string>().value_or("");
+  if (node.value_exact<int64_t>() == 0 || text == "0s" || text == "0ms") return {};
+  try {
+    return duration_of(node);
+  } catch (const BadValue&) {
+    throw BadValue{"must be 0 or a time of up to 24 hours, such as \"10s\" or \"250ms\""};
+  }
+}
+
 double share_of(const toml::node& node) {
   const auto share = node.value<double>();
   if (!share || !(*share >= 0) || *share > 1) throw BadValue{"must be a number from 0 to 1"};
@@ -107,6 +118,7 @@ constexpr Key kKeys[] = {
     {"cache.max", [](Settings& s, const toml::node& v) { s.cache.max = size_of(v); }},
     {"cache.decay", [](Settings& s, const toml::node& v) { s.cache.decay = duration_of(v); }},
     {"cache.headroom", [](Settings& s, const toml::node& v) { s.cache.headroom = share_of(v); }},
+    {"local.decay", [](Settings& s, const toml::node& v) { s.local.decay = duration_or_zero_of(v); }},
     {"total.max", [](Settings& s, const toml::node& v) { s.total.max = size_of(v); }},
     {"pressure.enabled", [](Settings& s, const toml::node& v) { s.pressure.enabled = flag_of(v); }},
     {"client.bytes", [](Settings& s, const toml::node& v) { s.client.bytes = size_of(v); }},

@@ -22,7 +22,7 @@ OpenedBackend open_device(const std::string& name) {
   return *std::move(opened);
 }
 
-/// Every client, and every BO in motion, needs an fd. Returns how many there may be.
+/// Every client needs two fds, and every BO in motion one. Returns how many there may be.
 uint64_t raise_fd_limit() {
   rlimit limit{};
   ::getrlimit(RLIMIT_NOFILE, &limit);
@@ -63,6 +63,7 @@ ServiceOptions Daemon::service_options(const Settings& settings) {
   options.pool.cache_max = limits_.cache_max;
   options.pool.headroom_share = settings.cache.headroom;
   options.pool.decay_time = settings.cache.decay;
+  options.local.decay = settings.local.decay;
   options.allocator.total_max = limits_.total_max;
   options.client_quota = limits_.client;
   options.user_quota = limits_.user;
@@ -73,6 +74,10 @@ ServiceOptions Daemon::service_options(const Settings& settings) {
   options.pool.held_max = fds / 4;
   if (settings.record) options.observer = &recorder_.emplace(*settings.record, clock_);
   options.on_shortage = [this](const Shortage& shortage) { shortages_.note(shortage, clock_.now()); };
+  options.on_overdue = [](const ClientRow& client, const Amount& kept) {
+    spdlog::warn("client {} '{}' (uid {}, pid {}) has not given back {} unused BOs of {} bytes that were taken from it",
+                 client.id.value, client.name, client.peer.uid, client.peer.pid, kept.count, kept.bytes);
+  };
   return options;
 }
 

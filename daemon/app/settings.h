@@ -47,6 +47,11 @@ struct Settings {
     double headroom = 0.25;
   } cache;
 
+  struct Local {
+    /// How long a client may keep a lease unused. 0: clients keep nothing.
+    Duration decay = std::chrono::seconds(1);
+  } local;
+
   struct Total {
     /// Most bytes of BOs in all states. Nothing: three quarters of the RAM.
     std::optional<uint64_t> max;

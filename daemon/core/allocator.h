@@ -41,6 +41,8 @@ struct Demand {
   uint64_t size = 0;
   /// Must read as zero: only a fresh BO will do.
   bool zeroed = false;
+  /// How many more of the same kind are welcome, if they are ready. The allocator leaves that to its caller.
+  uint32_t extra = 0;
 };
 
 struct Loan {
@@ -70,6 +72,9 @@ class Allocator {
   /// The worker's answer for a loan that nobody wants any more: it goes to the cache.
   void created_unwanted(Bo& bo, const Result<DeviceBo>& result, Time now);
 
+  /// Bytes that the budget or the board's memory lack for all of the demands, even if everything ready is evicted.
+  [[nodiscard]] uint64_t missing(const std::vector<Demand>& demands) const;
+
   /// What the demands cost their account.
   [[nodiscard]] Cost cost_of(const std::vector<Demand>& demands) const;
 
@@ -83,6 +88,8 @@ class Allocator {
 
   [[nodiscard]] Cost cost_of(const Demand& demand) const;
   [[nodiscard]] BoKey key_of(const Demand& demand) const;
+  /// Bytes that budget and, if it is to be looked at, memory leave without evicting anything.
+  [[nodiscard]] uint64_t room(bool look) const;
   [[nodiscard]] bool admit(uint64_t bytes, Time now);
   [[nodiscard]] bool next_attempt(Attempt& attempt, Errno error, Time now);
   [[nodiscard]] bool next_arena(Attempt& attempt);

@@ -29,6 +29,9 @@ struct BoKey {
   friend bool operator==(const BoKey&, const BoKey&) = default;
 };
 
+/// What becomes of a BO that was released, once nobody uses it.
+enum class AfterRelease : uint8_t { kCache, kDestroy };
+
 /// Who a BO is lent to, and the charge for it.
 struct Borrower {
   ClientId client;
@@ -49,6 +52,7 @@ struct Bo {
   Time since{};
   /// Ready: when it goes, if it goes before the decay takes it.
   Time expires{};
+  AfterRelease after_release = AfterRelease::kCache;
 
   /// In the one container of its state.
   ListHook<Bo> in_state;

@@ -73,7 +73,8 @@ void BoPool::create_failed(Bo& bo, Time now) {
   store_.erase(bo);
 }
 
-void BoPool::release(Bo& bo, Time now) {
+void BoPool::release(Bo& bo, Time now, AfterRelease after) {
+  bo.after_release = after;
   store_.move(bo, BoState::kDraining, now);
   const auto usage = device_.watch(bo.id, bo.device);
   if (!usage) {
@@ -128,7 +129,7 @@ void BoPool::tick(Time now) {
   look_at_held(now);
   evict_expired(now);
   if (decay_deadline_ && *decay_deadline_ <= now) evict_decayed(now);
-  if (headroom_ticks() && now - headroom_seen_ >= options_.headroom_interval) keep_headroom(now);
+  if (headroom_ticks() && now - headroom_seen_ >= options_.headroom_interval) keep_headroom(0, now);
 }
 
 void BoPool::look_at_held(Time now) {
@@ -166,12 +167,16 @@ bool BoPool::headroom_ticks() const {
   return options_.headroom_share > 0 && ready().count > 0;
 }
 
-void BoPool::keep_headroom(Time now) {
+uint64_t BoPool::keep_headroom(uint64_t local, Time now) {
+  if (options_.headroom_share <= 0) return 0;
   headroom_seen_ = now;
   const uint64_t available = memory_.available();
-  if (available == UINT64_MAX) return;
+  if (available == UINT64_MAX) return 0;
   const auto allowed = static_cast<uint64_t>(static_cast<double>(available) * options_.headroom_share);
-  if (ready().bytes > allowed) evict_bytes(ready().bytes - allowed, now);
+  const uint64_t kept = ready().bytes + local;
+  if (kept <= allowed) return 0;
+  const uint64_t evicted = evict_bytes(kept - allowed, now).bytes;
+  return kept - allowed - std::min(evicted, kept - allowed);
 }
 
 void BoPool::look(Bo& bo, Time now) {
@@ -204,7 +209,7 @@ void BoPool::hold(Bo& bo, Time now) {
 void BoPool::make_ready(Bo& bo, Time now) {
   // A heap has no pages before the GPU asks for them, so to make one costs nothing; one that was used has grown, by
   // nobody knows how much, and would keep that.
-  if (bo.key.kind == BoKind::kHeap || bo.key.size > options_.cache_max) {
+  if (bo.after_release == AfterRelease::kDestroy || bo.key.kind == BoKind::kHeap || bo.key.size > options_.cache_max) {
     retire(bo, now);
     return;
   }
@@ -220,7 +225,7 @@ void BoPool::make_ready(Bo& bo, Time now) {
     expiring_.emplace(bo.expires, bo.id);
   }
   ++supplies_;
-  if (options_.headroom_share > 0 && now - options_.headroom_pause >= headroom_seen_) keep_headroom(now);
+  if (options_.headroom_share > 0 && now - options_.headroom_pause >= headroom_seen_) keep_headroom(0, now);
 }
 
 void BoPool::uncache(Bo& bo) {

@@ -61,8 +61,9 @@ class BoPool {
   void lend_created(Bo& bo, const DeviceBo& device, Time now);
   void create_failed(Bo& bo, Time now);
 
-  /// Leased → Draining, and on from there as far as it goes at once. The BO may be gone afterwards.
-  void release(Bo& bo, Time now);
+  /// Leased → Draining, and on from there as far as it goes at once, to Ready or its end. The BO may be gone
+  /// afterwards.
+  void release(Bo& bo, Time now, AfterRelease after = AfterRelease::kCache);
 
   /// Leased → Ready: the client never got it, so nobody can use or hold it. The BO may be gone afterwards.
   void take_back_unsent(Bo& bo, Time now);
@@ -84,6 +85,11 @@ class BoPool {
   [[nodiscard]] Amount total() const { return store_.total(); }
   /// Bytes of memory that the BOs in all states count as.
   [[nodiscard]] uint64_t memory() const { return store_.memory(); }
+
+  /// Evicts until Ready BOs and `local` bytes, which clients keep unused, are together within their share of the
+  /// board's memory. Returns how many bytes are too many even then.
+  uint64_t keep_headroom(uint64_t local, Time now);
+
   /// Calls f(Bo&) for every BO, in no order.
   template <class F>
   void for_each(F f) {
@@ -113,7 +119,6 @@ class BoPool {
   void evict_decayed(Time now);
   void evict_expired(Time now);
   [[nodiscard]] bool headroom_ticks() const;
-  void keep_headroom(Time now);
 
   Device& device_;
   DeviceWorker* const worker_;

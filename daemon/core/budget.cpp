@@ -6,6 +6,8 @@
 
 #include "daemon/core/budget.h"
 
+#include <algorithm>
+
 namespace panbo {
 namespace {
 
@@ -54,6 +56,15 @@ const Account* Account::full_for(const Cost& cost) const {
 std::string_view Account::lacking(const Cost& cost) const {
   const Resource* resource = lacking_for(cost, used_, limits_);
   return resource == nullptr ? std::string_view() : resource->name;
+}
+
+Cost Account::missing_for(const Cost& cost) const {
+  Cost missing;
+  for (const Resource& resource : kResources) {
+    const uint64_t room = limits_.*resource.amount - used_.*resource.amount;
+    missing.*resource.amount = cost.*resource.amount - std::min(cost.*resource.amount, room);
+  }
+  return missing;
 }
 
 bool Account::can_ever_hold(const Cost& cost) const {

@@ -50,6 +50,8 @@ class Account {
 
   /// What of this account alone is too little for it, in a word or two; empty if nothing is.
   [[nodiscard]] std::string_view lacking(const Cost& cost) const;
+  /// How much of it this account, without those above it, has no room for.
+  [[nodiscard]] Cost missing_for(const Cost& cost) const;
 
   /// Whether the whole chain would have room for it if nothing was used.
   [[nodiscard]] bool can_ever_hold(const Cost& cost) const;

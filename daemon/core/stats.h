@@ -24,6 +24,8 @@ struct Amount {
 struct Stats {
   // What there is now, by state.
   Amount leased;
+  /// Of those: unused, kept by the clients.
+  Amount local;
   Amount draining;
   Amount held;
   Amount ready;

@@ -7,6 +7,11 @@
 // What a request that waits evicts and gives back while it is tried again is no new supply: it would be tried again
 // for its own sake, for ever. Only what others release, and what a first try leaves behind, is.
 //
+// What is asked back comes as the Release of a client, which is a supply like any other. How much that is depends on
+// what was in the way: so many bytes of a quota, of the budget or of the board's memory, or, when it was the kernel
+// that said no, everything. Less than what is missing is never taken, it would help nobody. While requests wait that is
+// looked at again with every scan of the tables, because a client that frees into its own cache tells nobody.
+//
 // An open request is shared by the list it waits in and by the BOs that the worker makes for it. One that ends while
 // the worker is busy leaves its BOs there as nobody's; they go to the cache when they come.
 
@@ -21,6 +26,10 @@ struct AllocRequests::Open {
   std::vector<Demand> demands;
   /// Nothing: the caller does not wait.
   std::optional<Time> deadline;
+  /// Until then it waits for what was asked back, whatever its caller says. Nothing: nothing was asked back.
+  std::optional<Time> grace;
+  /// Why it was not served last time.
+  Errno error{};
   uint64_t arrival = 0;
   bool has_waited = false;
   /// As far as it came in this attempt.
@@ -36,6 +45,8 @@ struct AllocRequests::Open {
     for (const Demand& demand : demands) sum += BoKey{.kind = demand.kind, .size = demand.size}.memory();
     return sum;
   }
+  /// When it is over. It waits, so it has one of the two.
+  [[nodiscard]] Time end() const { return std::max(deadline.value_or(Time::min()), grace.value_or(Time::min())); }
 };
 
 /// While it lives: the supplies of a request that waits are its own.
@@ -53,8 +64,8 @@ class AllocRequests::OwnSupplies {
   const uint64_t before_;
 };
 
-AllocRequests::AllocRequests(Allocator& allocator, BoPool& pool, AllocListener& listener)
-    : allocator_(allocator), pool_(pool), listener_(listener) {
+AllocRequests::AllocRequests(Allocator& allocator, BoPool& pool, LocalCache& local, AllocListener& listener)
+    : allocator_(allocator), pool_(pool), local_(local), listener_(listener) {
 }
 
 AllocRequests::~AllocRequests() = default;
@@ -124,31 +135,39 @@ void AllocRequests::serve_waiting(Ladder ladder, Time now) {
     if (ladder == Ladder::kWhole && creating_after_wait_ > 0) return;
     if (ladder == Ladder::kWhole && open->memory() >= too_much) {
       ++waiting;
-    } else if (const auto tried = attempt(open, ladder, now)) {
+      continue;
+    }
+    const auto tried = attempt(open, ladder, now);
+    if (tried) {
       waiting = waiting_.erase(waiting);
-    } else {
-      give_back(open, now);
-      if (tried.error() == Errno{ENOMEM}) too_much = std::min(too_much, open->memory());
+      continue;
+    }
+    give_back(open, now);
+    if (tried.error() == Errno{ENOMEM}) too_much = std::min(too_much, open->memory());
+    if (ladder == Ladder::kReadyOnly || may_wait(*open, tried.error(), now)) {
       ++waiting;
+    } else {
+      waiting = waiting_.erase(waiting);
+      listener_.failed(open->asker, open->demands, tried.error());
     }
   }
 }
 
 std::optional<Time> AllocRequests::next_deadline() const {
   std::optional<Time> next;
-  for (const OpenPtr& open : waiting_) next = earlier(next, open->deadline);
+  for (const OpenPtr& open : waiting_) next = earlier(next, open->end());
   return next;
 }
 
 void AllocRequests::tick(Time now) {
   for (auto waiting = waiting_.begin(); waiting != waiting_.end();) {
     const OpenPtr open = *waiting;
-    if (*open->deadline > now) {
+    if (open->end() > now) {
       ++waiting;
       continue;
     }
     waiting = waiting_.erase(waiting);
-    listener_.failed(open->asker, open->demands, Errno{ETIMEDOUT});
+    listener_.failed(open->asker, open->demands, open->deadline ? Errno{ETIMEDOUT} : open->error);
   }
 }
 
@@ -168,10 +187,7 @@ Result<void> AllocRequests::attempt(const OpenPtr& open, Ladder ladder, Time now
 
 void AllocRequests::attempt_failed(const OpenPtr& open, Errno error, Time now) {
   give_back(open, now);
-  const bool may_pass =
-      error == Errno{ENOMEM} || error == Errno{ENOSPC} ||
-      (error == Errno{EDQUOT} && open->demands.front().account->can_ever_hold(allocator_.cost_of(open->demands)));
-  if (!may_pass || !open->deadline) {
+  if (!may_wait(*open, error, now)) {
     listener_.failed(open->asker, open->demands, error);
     return;
   }
@@ -179,6 +195,35 @@ void AllocRequests::attempt_failed(const OpenPtr& open, Errno error, Time now) {
   const auto later = std::find_if(waiting_.rbegin(), waiting_.rend(),
                                   [&open](const OpenPtr& other) { return other->arrival < open->arrival; });
   waiting_.insert(later.base(), open);
+}
+
+bool AllocRequests::may_wait(Open& open, Errno error, Time now) {
+  const bool may_pass =
+      error == Errno{ENOMEM} || error == Errno{ENOSPC} ||
+      (error == Errno{EDQUOT} && open.demands.front().account->can_ever_hold(allocator_.cost_of(open.demands)));
+  if (!may_pass) return false;
+  open.error = error;
+  const bool coming = ask_back(open, now);
+  if (coming && !open.grace) open.grace = now + local_.options().grace;
+  return coming || open.deadline;
+}
+
+void AllocRequests::ask_back(Time now) {
+  for (const OpenPtr& open : waiting_) ask_back(*open, now);
+}
+
+bool AllocRequests::ask_back(const Open& open, Time now) {
+  if (open.error == Errno{EDQUOT}) {
+    const Cost cost = allocator_.cost_of(open.demands);
+    const Account* full = open.demands.front().account->full_for(cost);
+    if (full == nullptr) return false;
+    const Cost missing = full->missing_for(cost);
+    // What can be unused takes as many bytes of memory as of addresses.
+    const uint64_t bytes = std::max(missing.bytes, missing.addresses);
+    return local_.ask_back({.account = full, .bytes = bytes, .bos = missing.bos}, now);
+  }
+  const uint64_t missing = allocator_.missing(open.demands);
+  return local_.ask_back({.bytes = missing > 0 ? missing : kEverything}, now);
 }
 
 void AllocRequests::give_back(const OpenPtr& open, Time now) {

@@ -7,6 +7,9 @@
 //     └─────► failed
 //
 // A request is served whole or not at all: what it got before it failed goes back to the cache unsent.
+//
+// Where clients keep enough unused leases, those are asked back, and the request waits for them for a short grace even
+// if its caller does not wait: the memory is there, it has only to be fetched.
 #pragma once
 
 #include <list>
@@ -19,6 +22,7 @@
 #include "daemon/core/bo_pool.h"
 #include "daemon/core/clock.h"
 #include "daemon/core/ids.h"
+#include "daemon/service/local_cache.h"
 
 namespace panbo {
 
@@ -42,7 +46,7 @@ class AllocListener {
 class AllocRequests {
  public:
   /// All must outlive this.
-  AllocRequests(Allocator& allocator, BoPool& pool, AllocListener& listener);
+  AllocRequests(Allocator& allocator, BoPool& pool, LocalCache& local, AllocListener& listener);
   ~AllocRequests();
 
   /// All demands have the same account. `timeout` zero or less: do not wait.
@@ -56,6 +60,11 @@ class AllocRequests {
 
   /// Tries again those that wait, if the pool has had new supplies since the last time.
   void serve_waiting(Time now);
+
+  /// Asks back what clients keep unused by now, for those that wait.
+  void ask_back(Time now);
+
+  [[nodiscard]] bool somebody_waits() const { return !waiting_.empty(); }
 
   /// When tick() wants to be called; nothing is due before.
   [[nodiscard]] std::optional<Time> next_deadline() const;
@@ -79,6 +88,8 @@ class AllocRequests {
   void serve_waiting(Ladder ladder, Time now);
   Result<void> attempt(const OpenPtr& open, Ladder ladder, Time now);
   void attempt_failed(const OpenPtr& open, Errno error, Time now);
+  [[nodiscard]] bool may_wait(Open& open, Errno error, Time now);
+  bool ask_back(const Open& open, Time now);
   void give_back(const OpenPtr& open, Time now);
   void finish_if_complete(const OpenPtr& open);
   void add_pending(BoId bo, const OpenPtr& open);
@@ -86,6 +97,7 @@ class AllocRequests {
 
   Allocator& allocator_;
   BoPool& pool_;
+  LocalCache& local_;
   AllocListener& listener_;
   std::unordered_map<BoId, Creating> creating_;
   /// How many of those BOs are for requests that had waited.

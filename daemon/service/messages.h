@@ -26,6 +26,8 @@ struct Peer {
 struct HelloRequest {
   uint32_t protocol_version = 0;
   std::string name;
+  /// Wants a lease table.
+  bool lease_table = false;
 };
 
 struct AllocItem {
@@ -33,6 +35,8 @@ struct AllocItem {
   /// wire::AllocFlag values, unchecked.
   uint32_t flags = 0;
   std::string label;
+  /// How many more of the same are welcome, unchecked.
+  uint32_t extra = 0;
 };
 
 struct AllocRequest {
@@ -43,6 +47,8 @@ struct AllocRequest {
 struct ReleaseRequest {
   std::vector<LeaseId> leases;
 };
+
+struct LeasesUnusedRequest {};
 
 // From administrators.
 
@@ -58,7 +64,7 @@ struct EvictUid {
 };
 using EvictRequest = std::variant<EvictAll, EvictBytes, EvictUid>;
 
-using ClientRequest = std::variant<HelloRequest, AllocRequest, ReleaseRequest>;
+using ClientRequest = std::variant<HelloRequest, AllocRequest, ReleaseRequest, LeasesUnusedRequest>;
 using AdminRequest = std::variant<StatsRequest, ClientsRequest, EvictRequest>;
 
 // To clients.
@@ -67,6 +73,9 @@ struct WelcomeReply {
   uint32_t protocol_version = 0;
   ClientId client;
   uint64_t max_bo_size = 0;
+  uint64_t page_size = 0;
+  /// 0: there is no table.
+  uint32_t lease_table_words = 0;
 };
 
 enum class Origin : uint8_t { kFresh, kCached, kWaited };
@@ -76,6 +85,10 @@ struct Grant {
   LeaseId lease;
   DeviceBo bo;
   Origin origin = Origin::kFresh;
+  /// Its word in the lease table; 0: none.
+  uint32_t slot = 0;
+  /// For which item it comes in addition, counted from 1; 0: it is not an extra one.
+  uint32_t extra_of = 0;
 };
 
 struct GrantedReply {
@@ -122,6 +135,8 @@ struct ClientRow {
   std::string name;
   Peer peer;
   Amount leased;
+  /// Of those: unused, kept by the client.
+  Amount local;
 };
 
 struct ClientsReply {
@@ -130,6 +145,8 @@ struct ClientsReply {
 
 struct EvictedReply {
   Amount evicted;
+  /// Unused leases that were taken, which the clients have yet to give back.
+  Amount asked_back;
 };
 
 using AdminReply = std::variant<Stats, ClientsReply, EvictedReply, FailureReply>;

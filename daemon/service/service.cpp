@@ -23,7 +23,11 @@ Service::Service(Device& device, DeviceWorker* worker, const MemoryGauge& memory
       options_(std::move(options)),
       pool_(device, worker, memory, options_.pool),
       allocator_(device, worker, memory, pool_, options_.allocator),
-      requests_(allocator_, pool_, *this),
+      local_(pool_, options_.local,
+             [this](ClientId client, const Amount& amount) {
+               if (options_.on_overdue) options_.on_overdue(row(sessions_.at(client)), amount);
+             }),
+      requests_(allocator_, pool_, local_, *this),
       board_(std::make_shared<Account>("the board", options_.board_quota, nullptr)) {
 }
 
@@ -40,7 +44,8 @@ void Service::disconnect(ClientId client) {
   if (session == sessions_.end()) return;
   const Time now = clock_.now();
   requests_.cancel_client(client, now);
-  for (const auto& [lease, bo] : session->second.leases) take_back(client, bo, now);
+  for (const auto& [id, lease] : session->second.leases) take_back(client, lease, now);
+  local_.close(client);
   if (options_.observer != nullptr && session->second.greeted) options_.observer->departed(client);
   sessions_.erase(session);
   std::erase_if(users_, [](const auto& user) { return user.second.expired(); });
@@ -84,9 +89,14 @@ void Service::on_request(Session& session, RequestId request, const HelloRequest
   session.greeted = true;
   session.name = hello.name;
   if (options_.observer != nullptr) options_.observer->arrived(session.id, session.peer, session.name);
+  const bool keeps = hello.lease_table && local_.enabled();
+  const auto table = keeps ? session.port->make_lease_table() : std::span<LeaseWord>();
+  if (!table.empty()) local_.open(session.id, *session.port, session.account, table);
   session.port->reply(request, WelcomeReply{.protocol_version = limits::kProtocolVersion,
                                             .client = session.id,
-                                            .max_bo_size = device_.limits().max_bo_size});
+                                            .max_bo_size = device_.limits().max_bo_size,
+                                            .page_size = device_.limits().page_size,
+                                            .lease_table_words = static_cast<uint32_t>(table.size())});
 }
 
 void Service::on_request(Session& session, RequestId request, AllocRequest& alloc) {
@@ -108,10 +118,10 @@ void Service::on_request(Session& session, RequestId request, const ReleaseReque
       ++unknown;
       continue;
     }
-    const BoId bo = found->second;
+    const Lease ended = found->second;
     session.leases.erase(found);
-    session.leased.remove(pool_.find(bo)->key.size);
-    take_back(session.id, bo, clock_.now());
+    session.leased.remove(pool_.find(ended.bo)->key.size);
+    take_back(session.id, ended, clock_.now());
   }
   if (unknown > 0) {
     session.port->reply(request, FailureReply{FailureKind::kUnknownLease,
@@ -119,11 +129,19 @@ void Service::on_request(Session& session, RequestId request, const ReleaseReque
   }
 }
 
-void Service::take_back(ClientId client, BoId id, Time now) {
-  pool_.release(*pool_.find(id), now);
+void Service::on_request(Session& session, RequestId request, const LeasesUnusedRequest&) {
+  if (!local_.has_table(session.id)) {
+    session.port->reply(request, FailureReply{FailureKind::kInvalidArgument, "this client has no lease table"});
+    return;
+  }
+  local_.client_says_unused(session.id, clock_.now());
+}
+
+void Service::take_back(ClientId client, const Lease& lease, Time now) {
+  pool_.release(*pool_.find(lease.bo), now, local_.remove(client, lease.slot));
   if (options_.observer == nullptr) return;
-  const Bo* bo = pool_.find(id);
-  options_.observer->released(client, id, bo != nullptr && bo->state == BoState::kDraining);
+  const Bo* bo = pool_.find(lease.bo);
+  options_.observer->released(client, lease.bo, bo != nullptr && bo->state == BoState::kDraining);
 }
 
 Result<std::vector<Demand>> Service::demands_of(const Session& session, const AllocRequest& alloc) const {
@@ -141,7 +159,8 @@ Result<std::vector<Demand>> Service::demands_of(const Session& session, const Al
                        .account = session.account,
                        .kind = *kind,
                        .size = item.size,
-                       .zeroed = (item.flags & kAllocZeroed) != 0});
+                       .zeroed = (item.flags & kAllocZeroed) != 0,
+                       .extra = local_.has_table(session.id) ? item.extra : 0});
   }
   return demands;
 }
@@ -149,19 +168,44 @@ Result<std::vector<Demand>> Service::demands_of(const Session& session, const Al
 void Service::granted(const Asker& asker, const std::vector<Demand>& demands, const std::vector<Loan>& loans,
                       bool waited) {
   Session& session = sessions_.at(asker.client);
+  const Time now = clock_.now();
   GrantedReply reply;
   reply.grants.reserve(loans.size());
   for (size_t i = 0; i < loans.size(); ++i) {
-    const Loan& loan = loans[i];
-    const LeaseId lease{next_lease_++};
-    if (options_.observer != nullptr) options_.observer->lent(asker.client, loan.bo->id, demands[i]);
-    session.leases.emplace(lease, loan.bo->id);
-    session.leased.add(loan.bo->key.size);
-    const Origin origin = waited ? Origin::kWaited : loan.fresh ? Origin::kFresh : Origin::kCached;
-    ++(waited ? counts_.waited : loan.fresh ? counts_.fresh : counts_.cached);
-    reply.grants.push_back({.lease = lease, .bo = loan.bo->device, .origin = origin});
+    Grant granted = grant(session, demands[i], loans[i], LeaseUse::kInUse, now);
+    if (waited) granted.origin = Origin::kWaited;
+    ++(waited ? counts_.waited : loans[i].fresh ? counts_.fresh : counts_.cached);
+    reply.grants.push_back(granted);
   }
+  // What is ready belongs to those who wait, before it belongs to somebody's future.
+  if (!requests_.somebody_waits()) add_extras(session, demands, reply, now);
   session.port->reply(asker.request, std::move(reply));
+}
+
+Grant Service::grant(Session& session, const Demand& demand, const Loan& loan, LeaseUse use, Time now) {
+  const LeaseId id{next_lease_++};
+  if (options_.observer != nullptr) options_.observer->lent(session.id, loan.bo->id, demand);
+  const Lease lease{.bo = loan.bo->id, .slot = local_.add(session.id, *loan.bo, use, now)};
+  session.leases.emplace(id, lease);
+  session.leased.add(loan.bo->key.size);
+  return {
+      .lease = id, .bo = loan.bo->device, .origin = loan.fresh ? Origin::kFresh : Origin::kCached, .slot = lease.slot};
+}
+
+// They cost the request nothing: whatever is in the way of one more ends it.
+void Service::add_extras(Session& session, const std::vector<Demand>& demands, GrantedReply& reply, Time now) {
+  for (size_t i = 0; i < demands.size(); ++i) {
+    const Demand& demand = demands[i];
+    if (demand.zeroed || demand.kind == BoKind::kHeap) continue;
+    for (uint32_t extra = 0; extra < demand.extra && reply.grants.size() < limits::kMaxBatch; ++extra) {
+      if (!local_.has_room(session.id)) return;
+      const auto loan = allocator_.allocate_ready(demand, now);
+      if (!loan) break;
+      Grant granted = grant(session, demand, *loan, LeaseUse::kUnused, now);
+      granted.extra_of = static_cast<uint32_t>(i + 1);
+      reply.grants.push_back(granted);
+    }
+  }
 }
 
 void Service::failed(const Asker& asker, const std::vector<Demand>& demands, Errno error) {
@@ -194,13 +238,13 @@ FailureReply Service::failure_of(Errno error, const std::vector<Demand>& demands
 
 Shortage Service::shortage_of(const Session& session, const std::vector<Demand>& demands,
                               const std::string& reason) const {
-  Shortage shortage{.client = session.row(),
+  Shortage shortage{.client = row(session),
                     .asked_bytes = allocator_.cost_of(demands).addresses,
                     .available_bytes = memory_.available(),
                     .reason = reason,
                     .stats = stats()};
   auto& holders = shortage.largest_holders;
-  for (const auto& [id, other] : sessions_) holders.push_back(other.row());
+  for (const auto& [id, other] : sessions_) holders.push_back(row(other));
   const size_t shown = std::min<size_t>(holders.size(), 3);
   std::partial_sort(holders.begin(), holders.begin() + static_cast<ptrdiff_t>(shown), holders.end(),
                     [](const ClientRow& a, const ClientRow& b) { return a.leased.bytes > b.leased.bytes; });
@@ -225,8 +269,10 @@ void Service::on_pressure(Pressure pressure) {
   const Time now = clock_.now();
   if (pressure == Pressure::kFull) {
     pool_.evict_all(now);
+    local_.take({.bytes = kEverything}, now);
   } else {
     pool_.evict_bytes((pool_.ready().bytes + 1) / 2, now);
+    local_.take({.bytes = (local_.unused().bytes + 1) / 2}, now);
   }
   for (auto& [id, session] : sessions_) {
     if (session.greeted) session.port->reply(RequestId{}, PressureEvent{pressure});
@@ -235,11 +281,13 @@ void Service::on_pressure(Pressure pressure) {
 }
 
 std::optional<Time> Service::next_deadline() const {
-  return earlier(pool_.next_deadline(), requests_.next_deadline());
+  return earlier(earlier(pool_.next_deadline(), local_.next_deadline()), requests_.next_deadline());
 }
 
 void Service::tick() {
   const Time now = clock_.now();
+  // Before the pool, which then need not look at the board's memory again.
+  if (local_.tick(now)) requests_.ask_back(now);
   pool_.tick(now);
   requests_.serve_waiting(now);
   requests_.tick(now);
@@ -248,6 +296,7 @@ void Service::tick() {
 Stats Service::stats() const {
   Stats stats = counts_;
   stats.leased = pool_.amount(BoState::kLeased);
+  stats.local = local_.unused();
   stats.draining = pool_.amount(BoState::kDraining);
   stats.held = pool_.amount(BoState::kHeld);
   stats.ready = pool_.amount(BoState::kReady);
@@ -259,22 +308,37 @@ Stats Service::stats() const {
 AdminReply Service::handle_admin(const AdminRequest& message) {
   if (std::holds_alternative<StatsRequest>(message)) return stats();
   if (const auto* evict_request = std::get_if<EvictRequest>(&message)) {
-    const Amount evicted = evict(*evict_request);
+    const EvictedReply evicted = evict(*evict_request);
     requests_.serve_waiting(clock_.now());
-    return EvictedReply{evicted};
+    return evicted;
   }
   ClientsReply reply;
-  for (const auto& [id, session] : sessions_) reply.clients.push_back(session.row());
+  for (const auto& [id, session] : sessions_) reply.clients.push_back(row(session));
   std::sort(reply.clients.begin(), reply.clients.end(),
             [](const ClientRow& a, const ClientRow& b) { return a.id < b.id; });
   return reply;
 }
 
-Amount Service::evict(const EvictRequest& what) {
+EvictedReply Service::evict(const EvictRequest& what) {
   const Time now = clock_.now();
-  if (const auto* bytes = std::get_if<EvictBytes>(&what)) return pool_.evict_bytes(bytes->bytes, now);
-  if (const auto* user = std::get_if<EvictUid>(&what)) return pool_.evict_user(UserId{user->uid}, now);
-  return pool_.evict_all(now);
+  if (const auto* bytes = std::get_if<EvictBytes>(&what)) {
+    const Amount evicted = pool_.evict_bytes(bytes->bytes, now);
+    return {evicted, local_.take({.bytes = bytes->bytes - std::min(bytes->bytes, evicted.bytes)}, now)};
+  }
+  if (const auto* user = std::get_if<EvictUid>(&what)) {
+    const auto account = user_account(user->uid);
+    return {pool_.evict_user(UserId{user->uid}, now),
+            local_.take({.account = account.get(), .bytes = kEverything}, now)};
+  }
+  return {pool_.evict_all(now), local_.take({.bytes = kEverything}, now)};
+}
+
+ClientRow Service::row(const Session& session) const {
+  return {.id = session.id,
+          .name = session.name,
+          .peer = session.peer,
+          .leased = session.leased,
+          .local = local_.unused(session.id)};
 }
 
 }  // namespace panbo

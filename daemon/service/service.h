@@ -16,6 +16,7 @@
 #include "daemon/core/clock.h"
 #include "daemon/core/device.h"
 #include "daemon/service/alloc_requests.h"
+#include "daemon/service/local_cache.h"
 #include "daemon/service/messages.h"
 #include "daemon/service/observer.h"
 #include "daemon/service/session.h"
@@ -39,12 +40,15 @@ struct Shortage {
 struct ServiceOptions {
   BoPoolOptions pool;
   AllocatorOptions allocator;
+  LocalOptions local;
   /// What one client, all clients of one user, and all clients together may have at a time.
   Cost client_quota{.bytes = UINT64_MAX, .addresses = UINT64_MAX, .bos = UINT64_MAX, .requests = 64, .fds = 128};
   Cost user_quota{.bytes = UINT64_MAX, .addresses = UINT64_MAX, .bos = UINT64_MAX, .requests = 256, .fds = 1024};
   Cost board_quota = kNoLimit;
   /// Called for every request that fails for want of memory. May be empty.
   std::function<void(const Shortage&)> on_shortage;
+  /// Called once for a client that keeps what was taken from it, and how much that is. May be empty.
+  std::function<void(const ClientRow&, const Amount&)> on_overdue;
   /// May be null; otherwise it outlives the service.
   ServiceObserver* observer = nullptr;
 };
@@ -70,7 +74,8 @@ class Service : private AllocListener {
   /// The device worker's answer to DeviceWorker::create().
   void on_created(BoId bo, const Result<DeviceBo>& result);
 
-  /// The board is short of memory: half of the cache goes, or all of it, and the clients are told.
+  /// The board is short of memory: half of the cache goes, or all of it, that of the clients included, and they are
+  /// told.
   void on_pressure(Pressure pressure);
 
   /// When tick() wants to be called next; nothing: not before something else happens.
@@ -81,17 +86,21 @@ class Service : private AllocListener {
   void on_request(Session& session, RequestId request, const HelloRequest& hello);
   void on_request(Session& session, RequestId request, AllocRequest& alloc);
   void on_request(Session& session, RequestId request, const ReleaseRequest& release);
+  void on_request(Session& session, RequestId request, const LeasesUnusedRequest&);
   Result<std::vector<Demand>> demands_of(const Session& session, const AllocRequest& alloc) const;
   void granted(const Asker& asker, const std::vector<Demand>& demands, const std::vector<Loan>& loans,
                bool waited) override;
-  void take_back(ClientId client, BoId id, Time now);
+  Grant grant(Session& session, const Demand& demand, const Loan& loan, LeaseUse use, Time now);
+  void add_extras(Session& session, const std::vector<Demand>& demands, GrantedReply& reply, Time now);
+  void take_back(ClientId client, const Lease& lease, Time now);
+  [[nodiscard]] ClientRow row(const Session& session) const;
   void failed(const Asker& asker, const std::vector<Demand>& demands, Errno error) override;
   [[nodiscard]] FailureReply failure_of(Errno error, const std::vector<Demand>& demands) const;
   [[nodiscard]] Shortage shortage_of(const Session& session, const std::vector<Demand>& demands,
                                      const std::string& reason) const;
   [[nodiscard]] std::shared_ptr<Account> user_account(uint32_t uid);
   [[nodiscard]] Stats stats() const;
-  Amount evict(const EvictRequest& what);
+  EvictedReply evict(const EvictRequest& what);
 
   Device& device_;
   const MemoryGauge& memory_;
@@ -99,6 +108,7 @@ class Service : private AllocListener {
   const ServiceOptions options_;
   BoPool pool_;
   Allocator allocator_;
+  LocalCache local_;
   AllocRequests requests_;
   std::unordered_map<ClientId, Session> sessions_;
   const std::shared_ptr<Account> board_;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <unordered_map>
 
@@ -9,6 +10,7 @@
 #include "daemon/core/ids.h"
 #include "daemon/core/stats.h"
 #include "daemon/service/messages.h"
+#include "proto/lease_table.h"
 
 namespace panbo {
 
@@ -25,6 +27,20 @@ class ClientPort {
   /// The client broke the protocol: send what is queued, then close. The transport calls Service::disconnect()
   /// afterwards, later.
   virtual void close() = 0;
+
+  /// Makes the client's lease table, all zero, which goes to the client with the Welcome that follows. It stays until
+  /// the session ends. Called once at most. Empty: it cannot be made, and the client does without.
+  virtual std::span<LeaseWord> make_lease_table() = 0;
+
+  /// Tells the client that leases were taken. Never waits; if the client does not listen that is its loss.
+  virtual void ring() = 0;
+};
+
+/// A client's right to a BO.
+struct Lease {
+  BoId bo;
+  /// Its word in the client's lease table; 0: none.
+  uint32_t slot = 0;
 };
 
 struct Session {
@@ -37,11 +53,9 @@ struct Session {
   bool greeted = false;
   /// What it has and may have.
   std::shared_ptr<Account> account;
-  std::unordered_map<LeaseId, BoId> leases;
+  std::unordered_map<LeaseId, Lease> leases;
   /// What the leases sum up to.
   Amount leased;
-
-  [[nodiscard]] ClientRow row() const { return {.id = id, .name = name, .peer = peer, .leased = leased}; }
 };
 
 }  // namespace panbo

@@ -110,12 +110,39 @@ Result<void> ClientConnection::send_front() {
   if (const auto* granted = std::get_if<GrantedReply>(&front.reply)) {
     sent = send(front.request, *granted);
   } else if (const auto* welcome = std::get_if<WelcomeReply>(&front.reply)) {
-    sent = send(encode(front.request, daemon_, *welcome));
+    sent = send(front.request, *welcome);
   } else {
     sent = send(encode(front.request, std::get<FailureReply>(front.reply)));
   }
   if (sent) output_.pop_front();
   return sent;
+}
+
+std::span<LeaseWord> ClientConnection::make_lease_table() {
+  auto made = SharedTable::make();
+  if (!made) {
+    spdlog::error("{} does without a lease table: {}", who(), made.error().message());
+    return {};
+  }
+  return table_.emplace(*std::move(made)).words();
+}
+
+void ClientConnection::ring() {
+  table_->ring();
+}
+
+Result<void> ClientConnection::send(RequestId request, const WelcomeReply& welcome) {
+  const std::string packet = encode(request, daemon_, welcome);
+  if (!table_) return send(packet);
+  const auto fds = table_->fds();
+  auto charge = fds_in_flight_.take(fds.size());
+  if (!charge) return charge.error();
+  if (const auto sent = send_packet(socket(), std::as_bytes(std::span(packet)), fds, MSG_DONTWAIT); !sent) {
+    return sent.error();
+  }
+  fds_in_flight_.add(*std::move(charge));
+  table_->sent();
+  return {};
 }
 
 Result<void> ClientConnection::send(RequestId request, const GrantedReply& granted) {

@@ -4,6 +4,7 @@
 #include <bitset>
 #include <deque>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "daemon/device/backend.h"
@@ -13,6 +14,7 @@
 #include "daemon/transport/decode.h"
 #include "daemon/transport/encode.h"
 #include "daemon/transport/fds_in_flight.h"
+#include "daemon/transport/shared_table.h"
 
 namespace panbo {
 
@@ -52,7 +54,10 @@ class ClientConnection : public Connection, private ClientPort {
 
   void reply(RequestId request, ClientReply reply) override;
   void close() override { end_when_sent(); }
+  std::span<LeaseWord> make_lease_table() override;
+  void ring() override;
 
+  Result<void> send(RequestId request, const WelcomeReply& welcome);
   Result<void> send(RequestId request, const GrantedReply& granted);
   Result<void> send(const std::string& packet);
   void note(const ClientReply& reply);
@@ -69,6 +74,7 @@ class ClientConnection : public Connection, private ClientPort {
   FdsInFlight fds_in_flight_;
   boost::asio::steady_timer hello_timer_;
   std::string name_;
+  std::optional<SharedTable> table_;
   std::deque<Output> output_;
   /// The kinds of failure that were logged.
   std::bitset<16> logged_;

@@ -46,7 +46,8 @@ std::variant<ClientRequest, Refusal> from_wire(const wire::Alloc& alloc) {
   AllocRequest request{.items = {}, .timeout = duration(alloc.timeout_ns())};
   request.items.reserve(static_cast<size_t>(alloc.items_size()));
   for (const wire::AllocItem& item : alloc.items()) {
-    request.items.push_back({.size = item.size(), .flags = item.flags(), .label = clean(item.label())});
+    request.items.push_back(
+        {.size = item.size(), .flags = item.flags(), .label = clean(item.label()), .extra = item.extra()});
   }
   return ClientRequest{std::move(request)};
 }
@@ -77,7 +78,7 @@ std::variant<AdminMessage, Refusal> from_wire(const wire::Evict& evict) {
 }
 
 bool is_client_request(const wire::Envelope& envelope) {
-  return envelope.has_hello() || envelope.has_alloc() || envelope.has_release();
+  return envelope.has_hello() || envelope.has_alloc() || envelope.has_release() || envelope.has_leases_unused();
 }
 
 bool is_admin_request(const wire::Envelope& envelope) {
@@ -93,11 +94,14 @@ std::variant<ClientRequest, Refusal> client_content(const wire::Envelope& envelo
   switch (envelope.body_case()) {
     case wire::Envelope::kHello:
       return ClientRequest{HelloRequest{.protocol_version = envelope.hello().protocol_version(),
-                                        .name = clean(envelope.hello().name())}};
+                                        .name = clean(envelope.hello().name()),
+                                        .lease_table = envelope.hello().lease_table()}};
     case wire::Envelope::kAlloc:
       return from_wire(envelope.alloc());
     case wire::Envelope::kRelease:
       return from_wire(envelope.release());
+    case wire::Envelope::kLeasesUnused:
+      return ClientRequest{LeasesUnusedRequest{}};
     default:
       if (is_admin_request(envelope)) {
         return Refusal{.failure = {FailureKind::kNotPermitted, "this request belongs on the admin socket"}};

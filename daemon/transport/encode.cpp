@@ -74,6 +74,7 @@ std::string encode_stats(RequestId request, const DaemonInfo& daemon, const Stat
   out.set_driver(daemon.driver);
   out.set_node(daemon.node);
   to_wire(stats.leased, out.mutable_leased());
+  to_wire(stats.local, out.mutable_local());
   to_wire(stats.draining, out.mutable_draining());
   to_wire(stats.held, out.mutable_held());
   to_wire(stats.ready, out.mutable_ready());
@@ -101,6 +102,7 @@ std::vector<std::string> encode_clients(RequestId request, const std::vector<Cli
       client.set_uid(row.peer.uid);
       client.set_pid(row.peer.pid);
       to_wire(row.leased, client.mutable_leased());
+      to_wire(row.local, client.mutable_local());
     }
     out.set_more(next < clients.size());
     packets.push_back(envelope.SerializeAsString());
@@ -117,6 +119,8 @@ std::string encode(RequestId request, const DaemonInfo& daemon, const WelcomeRep
   out.set_daemon_version(daemon.version);
   out.set_client_id(welcome.client.value);
   out.set_max_bo_size(welcome.max_bo_size);
+  out.set_page_size(welcome.page_size);
+  out.set_lease_table_words(welcome.lease_table_words);
   return envelope.SerializeAsString();
 }
 
@@ -130,6 +134,8 @@ std::string encode(RequestId request, const GrantedReply& granted, std::span<con
     to.set_size(grant.bo.size);
     to.set_inode(inodes[i]);
     to.set_origin(to_wire(grant.origin));
+    to.set_slot(grant.slot);
+    to.set_extra_of(grant.extra_of);
   }
   return envelope.SerializeAsString();
 }
@@ -153,7 +159,9 @@ std::vector<std::string> encode(RequestId request, const DaemonInfo& daemon, con
   if (const auto* clients = std::get_if<ClientsReply>(&reply)) return encode_clients(request, clients->clients);
   if (const auto* failure = std::get_if<FailureReply>(&reply)) return {encode(request, *failure)};
   wire::Envelope envelope = answer(request);
-  to_wire(std::get<EvictedReply>(reply).evicted, envelope.mutable_evicted()->mutable_evicted());
+  const auto& evicted = std::get<EvictedReply>(reply);
+  to_wire(evicted.evicted, envelope.mutable_evicted()->mutable_evicted());
+  to_wire(evicted.asked_back, envelope.mutable_evicted()->mutable_asked_back());
   return {envelope.SerializeAsString()};
 }
 

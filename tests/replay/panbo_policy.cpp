@@ -60,6 +60,8 @@ class PanboPolicy::Client : public ClientPort {
     if (const auto* granted = std::get_if<GrantedReply>(&reply)) granted_ = granted->grants.at(0);
   }
   void close() override {}
+  std::span<LeaseWord> make_lease_table() override { return {}; }
+  void ring() override {}
 
  private:
   void say(ClientRequest message) { service_.handle(id_, RequestId{++request_}, std::move(message)); }

@@ -21,6 +21,7 @@ void World::check() {
   const Stats stats = std::get<Stats>(service_->handle_admin(StatsRequest{}));
   check_device();
   check_amounts(stats);
+  check_local(stats);
   check_quotas(stats);
 }
 
@@ -52,6 +53,21 @@ void World::check_amounts(const Stats& stats) {
   require(evictable <= stats.ready.count + worker_.pending(), "what is not ready is not evictable");
   require(stats.cached + stats.fresh + stats.waited + stats.failed <= stats.requests, "no request ends twice");
   require(device_.watched() == stats.draining.count + stats.held.count, "what drains or is held is watched");
+}
+
+void World::check_local(const Stats& stats) {
+  require(stats.local.count <= stats.leased.count && stats.local.bytes <= stats.leased.bytes,
+          "what is local is leased");
+  Amount unused;
+  bool all_honest = true;
+  for (const auto& client : clients_) {
+    client->check_table();
+    all_honest = all_honest && client->honest();
+    const Amount amount = client->unused();
+    unused.count += amount.count;
+    unused.bytes += amount.bytes;
+  }
+  require(!all_honest || stats.local == unused, "what is unused is counted");
 }
 
 void World::check_quotas(const Stats& stats) {

@@ -30,12 +30,16 @@ void add(const Coverage& one, Coverage& sum) {
   sum.failed += one.failed;
   sum.evicted += one.evicted;
   sum.purged += one.purged;
+  sum.used_again += one.used_again;
+  sum.given_back += one.given_back;
 }
 
 void print(const Coverage& coverage) {
   std::cout << "BOs asked for: " << coverage.requests << ", from the cache " << coverage.cached << ", fresh "
             << coverage.fresh << ", after waiting " << coverage.waited << ", refused " << coverage.failed
-            << "; evicted " << coverage.evicted << ", purged by the kernel " << coverage.purged << "\n";
+            << "; evicted " << coverage.evicted << ", purged by the kernel " << coverage.purged
+            << "; used again by their clients " << coverage.used_again << ", taken from them " << coverage.given_back
+            << "\n";
 }
 
 /// The rule that the seed broke, or nothing. What the seed met is added to `coverage`.

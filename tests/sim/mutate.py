@@ -18,11 +18,13 @@ BUDGET = "daemon/core/budget.cpp"
 ALLOCATOR = "daemon/core/allocator.cpp"
 REQUESTS = "daemon/service/alloc_requests.cpp"
 SERVICE = "daemon/service/service.cpp"
+LEASES = "daemon/service/local_leases.cpp"
+LOCAL = "daemon/service/local_cache.cpp"
 
 MUTATIONS = [
     ("domains are not kept apart", SERVICE, "DomainId{session.peer.uid}", "DomainId{1}"),
-    ("a client's leases outlive it", SERVICE, "session->second.leases) take_back(client, bo, now);",
-     "session->second.leases) static_cast<void>(bo);"),
+    ("a client's leases outlive it", SERVICE, "session->second.leases) take_back(client, lease, now);",
+     "session->second.leases) static_cast<void>(lease);"),
     ("a BO that somebody holds is taken for ready", POOL, "*holders == Holders::kOthersToo", "false"),
     ("a BO that somebody holds is forgotten", POOL, "    hold(bo, now);", "    retire(bo, now);"),
     ("there is no end to how many BOs are held", POOL, "count <= options_.held_max) return;", "count <= UINT64_MAX) return;"),
@@ -49,9 +51,19 @@ MUTATIONS = [
     ("a BO that comes for a client that left is granted", REQUESTS,
      "creating_.at(loan.bo->id) = {.open = nullptr", "creating_.at(loan.bo->id) = {.open = open"),
     ("open requests are not charged", REQUESTS, "{.requests = 1}", "{.requests = 0}"),
-    ("deadlines are not kept", REQUESTS, "listener_.failed(open->asker, open->demands, Errno{ETIMEDOUT});", ""),
+    ("deadlines are not kept", REQUESTS, "listener_.failed(open->asker, open->demands, open->deadline ? Errno{ETIMEDOUT} : open->error);", ""),
     ("a request that waits wakes itself", REQUESTS,
      "if (open_.has_waited) requests_.supplies_seen_ += requests_.pool_.supplies() - before_;", ""),
+    ("a lease is taken without a comparison", LEASES, "!take_lease(word(entry), entry.seen)",
+     "(word(entry).store(with_use(entry.seen, LeaseUse::kTaken)), false)"),
+    ("there is no last look at a table", LEASES, "    stop_watching(table_[0]);\n    look(now);", "    stop_watching(table_[0]);"),
+    ("a taken lease goes to others before its release", LOCAL,
+     "    if (client.leases.take(lease.slot, AfterRelease::kCache, now)) ++taken;",
+     "    if (client.leases.take(lease.slot, AfterRelease::kCache, now)) pool_.take_back_unsent(*pool_.find(lease.bo), now);"),
+    ("a word has a second lease before the first is released", LEASES, "  taken_.add(entry.bytes);\n",
+     "  taken_.add(entry.bytes);\n  free_slots_.push_back(slot);\n"),
+    ("unused leases do not decay", LOCAL, "now - lease.since < options_.decay", "true"),
+    ("a client's word that it has something unused is not heard", LOCAL, "  if (!scan_at_) scan_at_ = now + interval_;\n}", "}"),
 ]
 
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "daemon/service/alloc_flags.h"
+#include "proto/limits.h"
 
 namespace panbo::sim {
 
@@ -18,8 +19,94 @@ SimClient::~SimClient() {
   service_.disconnect(id_);
 }
 
-void SimClient::hello() {
-  service_.handle(id_, RequestId{next_request_++}, HelloRequest{.protocol_version = 1, .name = "simulated"});
+void SimClient::hello(bool lease_table) {
+  service_.handle(id_, RequestId{next_request_++},
+                  HelloRequest{.protocol_version = 1, .name = "simulated", .lease_table = lease_table});
+}
+
+std::span<LeaseWord> SimClient::make_lease_table() {
+  table_ = std::vector<LeaseWord>(24);
+  return table_;
+}
+
+SimClient::Lease* SimClient::some_lease(Random& random, LeaseUse use) {
+  std::vector<Lease*> matching;
+  for (Lease& lease : leases_) {
+    if (lease.slot != 0 && lease_use(lease.word) == use) matching.push_back(&lease);
+  }
+  return matching.empty() ? nullptr : matching[random.below(matching.size())];
+}
+
+bool SimClient::free_locally(Random& random) {
+  Lease* lease = some_lease(random, LeaseUse::kInUse);
+  if (lease == nullptr) return false;
+  bool wake = false;
+  lease->word = free_lease(table_[lease->slot], lease->word, table_[0], wake);
+  wake_due_ = wake_due_ || wake;
+  return true;
+}
+
+bool SimClient::use_locally(Random& random) {
+  Lease* lease = some_lease(random, LeaseUse::kUnused);
+  if (lease == nullptr) return false;
+  if (use_lease(table_[lease->slot], lease->word)) {
+    lease->word = with_use(lease->word, LeaseUse::kInUse);
+    ++used_again;
+  }
+  return true;
+}
+
+bool SimClient::scribble(Random& random) {
+  if (table_.empty()) return false;
+  honest_ = false;
+  for (uint64_t n = random.between(1, table_.size()); n > 0; --n) {
+    table_[random.below(table_.size())] = static_cast<uint32_t>(random.below(uint64_t{1} << 32));
+  }
+  return true;
+}
+
+void SimClient::say_unused() {
+  if (std::exchange(wake_due_, false)) say_unused_anyway();
+}
+
+void SimClient::say_unused_anyway() {
+  service_.handle(id_, RequestId{next_request_++}, LeasesUnusedRequest{});
+}
+
+void SimClient::answer_bell() {
+  if (stopped || !std::exchange(rung_, false)) return;
+  ReleaseRequest taken;
+  std::erase_if(leases_, [&](const Lease& lease) {
+    if (lease.slot == 0 || lease_use(table_[lease.slot]) != LeaseUse::kTaken) return false;
+    taken.leases.push_back(lease.id);
+    facts_.at(lease.handle).leased = false;
+    return true;
+  });
+  given_back += taken.leases.size();
+  service_.handle(id_, RequestId{next_request_++}, taken);
+}
+
+void SimClient::check_table() const {
+  if (!honest_) return;
+  require(table_.empty() || table_[0] != 0 || unused().count == 0, "nothing unused lies unseen");
+  for (const Lease& lease : leases_) {
+    if (lease.slot == 0) continue;
+    const uint32_t word = table_[lease.slot];
+    const bool taken = lease_use(lease.word) == LeaseUse::kUnused && word == with_use(lease.word, LeaseUse::kTaken);
+    require(word == lease.word || taken, "the daemon takes what is unused, and nothing else");
+  }
+}
+
+bool SimClient::is_unused(const Lease& lease) const {
+  return lease.slot != 0 && lease_use(table_[lease.slot]) == LeaseUse::kUnused;
+}
+
+Amount SimClient::unused() const {
+  Amount amount;
+  for (const Lease& lease : leases_) {
+    if (is_unused(lease)) amount.add(device_.bo(lease.handle).size);
+  }
+  return amount;
 }
 
 void SimClient::alloc(std::vector<AllocItem> items, Duration timeout) {
@@ -53,9 +140,19 @@ void SimClient::reply(RequestId request, ClientReply reply) {
 }
 
 void SimClient::check_grants(const std::vector<AllocItem>& items, const GrantedReply& reply) {
-  require(reply.grants.size() == items.size(), "a request is granted whole");
-  for (size_t i = 0; i < items.size(); ++i) {
-    const Grant& grant = reply.grants[i];
+  require(reply.grants.size() >= items.size(), "a request is granted whole");
+  require(reply.grants.size() <= limits::kMaxBatch, "a grant has no more fds than a packet can");
+  std::vector<uint64_t> extras(items.size());
+  for (size_t granted = 0; granted < reply.grants.size(); ++granted) {
+    const Grant& grant = reply.grants[granted];
+    const bool extra = granted >= items.size();
+    require(extra == (grant.extra_of != 0) && grant.extra_of <= items.size(), "the extra ones come last");
+    const size_t i = extra ? grant.extra_of - 1 : granted;
+    if (extra) require(++extras[i] <= items[i].extra, "there are no more extra ones than were welcome");
+    require(!extra || grant.slot != 0, "an extra one has a word");
+    for (const Lease& other : leases_) {
+      require(grant.slot == 0 || grant.slot != other.slot, "two leases have no word in common");
+    }
     require(device_.exists(grant.bo.handle), "a BO that is lent exists");
     const FakeDevice::FakeBo& bo = device_.bo(grant.bo.handle);
     BoFacts& facts = facts_[grant.bo.handle];
@@ -70,7 +167,7 @@ void SimClient::check_grants(const std::vector<AllocItem>& items, const GrantedR
     require(bo.size >= items[i].size, "a BO is as large as was asked for");
     require(bo.kind == kind_of_flags(items[i].flags), "a BO is of the kind that was asked for");
     facts = {.data_of = uid_, .leased = true};
-    leases_.push_back({grant.lease, grant.bo.handle});
+    leases_.push_back({grant.lease, grant.bo.handle, grant.slot, extra ? next_unused(0) : 0});
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include "tests/sim/world.h"
 
+#include <algorithm>
 #include <array>
 #include <string>
 
@@ -26,6 +27,8 @@ ServiceOptions some_options(Random& random) {
   options.pool.held_longest_pause = std::chrono::milliseconds(random.between(1, 2'000));
   options.pool.held_max = random.one_in(2) ? UINT64_MAX : random.between(1, 8);
   options.allocator.total_max = random.one_in(4) ? UINT64_MAX : random.between(8, 64) * kMiB;
+  options.local.decay = std::chrono::milliseconds(random.one_in(4) ? 0 : random.between(1, 2'000));
+  options.local.overdue = std::chrono::milliseconds(random.between(100, 2'000));
   options.client_quota = {.bytes = random.between(4, 32) * kMiB,
                           .addresses = random.between(8, 128) * kMiB,
                           .bos = random.between(4, 64),
@@ -44,6 +47,11 @@ World::World(uint64_t seed, std::ostream* trace)
   device_.memory_limit = random_.between(8, 64) * kMiB;
   device_.arena_limit = random_.between(1, 3);
   device_.arena_size = random_.between(kLargestHeap / kMiB, 4 * kLargestHeap / kMiB) * kMiB;
+  memory_.on_look = [this] {
+    if (SimClient* client = some_client(); client != nullptr) {
+      static_cast<void>(random_.one_in(2) ? client->free_locally(random_) : client->use_locally(random_));
+    }
+  };
   service_.emplace(device_, random_.one_in(3) ? nullptr : &worker_, memory_, clock_, options_);
   for (uint32_t uid = kFirstUid; uid <= kLastUid; ++uid) {
     observers_.push_back(std::make_unique<SimClient>(*service_, device_, facts_, uid));
@@ -70,7 +78,8 @@ void World::step() {
       Action{8, &World::end_job},        Action{4, &World::keep_reference}, Action{5, &World::drop_reference},
       Action{12, &World::device_works},  Action{3, &World::device_fails},   Action{2, &World::kernel_purges},
       Action{2, &World::memory_changes}, Action{1, &World::pressure},       Action{1, &World::admin_evicts},
-      Action{12, &World::time_passes}};
+      Action{20, &World::free_locally},  Action{20, &World::use_locally},   Action{1, &World::scribble},
+      Action{20, &World::say_unused},    Action{12, &World::answer_bell},   Action{12, &World::time_passes}};
   static constexpr unsigned kTotal = [] {
     unsigned sum = 0;
     for (const Action& action : kActions) sum += action.weight;
@@ -89,13 +98,17 @@ void World::step() {
 // Every job ends and every reference goes: then every request is answered. Everybody leaves: then nothing is left.
 void World::settle() {
   note("every job ends, every reference goes");
+  memory_.on_look = nullptr;
   memory_.bytes = UINT64_MAX;
   come_to_rest();
-  for (const auto& client : clients_) require(client->open_requests() == 0, "every request is answered");
+  for (const auto& client : clients_) {
+    require(client->open_requests() == 0, "every request is answered");
+    require(!client->honest() || client->unused().count == 0, "nothing unused lies unseen");
+  }
 
   note("everybody leaves");
   count(std::get<Stats>(service_->handle_admin(StatsRequest{})));
-  clients_.clear();
+  while (!clients_.empty()) forget(clients_.back().get());
   come_to_rest();
   check();
   require(device_.bo_count() == 0, "nothing is left when everybody has gone");
@@ -111,8 +124,10 @@ void World::come_to_rest() {
     finish_job(handle);
   }
   worker_.work_all();
+  clients_catch_up();
   for (int i = 0; service_->next_deadline(); ++i) {
     require(i < 100'000, "the service comes to rest");
+    clients_catch_up();
     advance_to(*service_->next_deadline());
     worker_.work_all();
   }
@@ -133,13 +148,14 @@ void World::join() {
   const auto uid = static_cast<uint32_t>(random_.between(kFirstUid, kLastUid));
   note("a client of uid " + std::to_string(uid) + " joins");
   clients_.push_back(std::make_unique<SimClient>(*service_, device_, facts_, uid));
-  if (!random_.one_in(20)) clients_.back()->hello();
+  clients_.back()->stopped = random_.one_in(10);
+  if (!random_.one_in(20)) clients_.back()->hello(!random_.one_in(4));
 }
 
 void World::leave() {
   if (clients_.empty()) return;
   note("a client leaves, with whatever it has");
-  clients_.erase(clients_.begin() + static_cast<ptrdiff_t>(random_.below(clients_.size())));
+  forget(some_client());
 }
 
 void World::misbehave() {
@@ -147,11 +163,13 @@ void World::misbehave() {
   if (client == nullptr) return;
   note("a client breaks the protocol or names a lease that is not its own");
   if (random_.one_in(4)) {
-    client->hello();
+    client->hello(random_.one_in(2));
+  } else if (random_.one_in(4)) {
+    client->say_unused_anyway();
   } else {
     client->release_wrong(LeaseId{random_.below(1000)});
   }
-  if (client->closed()) std::erase_if(clients_, [client](const auto& c) { return c.get() == client; });
+  if (client->closed()) forget(client);
 }
 
 void World::alloc() {
@@ -163,7 +181,7 @@ void World::alloc() {
       random_.one_in(3) ? Duration(std::chrono::milliseconds(random_.between(1, 500))) : Duration::zero();
   note("an allocation of " + std::to_string(items.size()) + " from " + std::to_string(items[0].size) + " bytes");
   client->alloc(std::move(items), timeout);
-  if (client->closed()) std::erase_if(clients_, [client](const auto& c) { return c.get() == client; });
+  if (client->closed()) forget(client);
 }
 
 void World::release() {
@@ -207,6 +225,46 @@ void World::drop_reference() {
     note("a reference is dropped");
   }
   --(bo.imports > 0 ? bo.imports : bo.others);
+}
+
+void World::free_locally() {
+  SimClient* client = some_client();
+  if (client != nullptr && client->free_locally(random_)) note("a client frees, and tells nobody");
+}
+
+void World::use_locally() {
+  SimClient* client = some_client();
+  if (client != nullptr && client->use_locally(random_)) note("a client allocates what it has");
+}
+
+void World::scribble() {
+  SimClient* client = some_client();
+  if (client != nullptr && random_.one_in(4) && client->scribble(random_)) note("a client writes nonsense");
+}
+
+void World::say_unused() {
+  if (SimClient* client = some_client()) client->say_unused();
+}
+
+void World::answer_bell() {
+  if (SimClient* client = some_client()) client->answer_bell();
+}
+
+void World::clients_catch_up() {
+  for (const auto& client : clients_) {
+    client->say_unused();
+    client->answer_bell();
+  }
+}
+
+void World::forget(SimClient* client) {
+  coverage_.used_again += client->used_again;
+  coverage_.given_back += client->given_back;
+  const auto found =
+      std::find_if(clients_.begin(), clients_.end(), [client](const auto& c) { return c.get() == client; });
+  // It is no client any more while it leaves.
+  const std::unique_ptr<SimClient> leaving = std::move(*found);
+  clients_.erase(found);
 }
 
 void World::device_works() {
@@ -296,6 +354,7 @@ AllocItem World::some_item() {
   // Few sizes, so that the cache is hit often, and some odd ones.
   static constexpr std::array kSizes = {kPage, 3 * kPage, 16 * kPage, 300 * kPage, kMiB, 2 * kMiB, 5 * kMiB};
   item.size = random_.one_in(8) ? random_.between(1, 8 * kMiB) : kSizes[random_.below(kSizes.size())];
+  if (random_.one_in(3)) item.extra = static_cast<uint32_t>(random_.one_in(8) ? UINT32_MAX : random_.between(1, 4));
   if (random_.one_in(8)) item.flags |= kAllocZeroed;
   if (random_.one_in(8)) item.flags |= kAllocExecutable;
   if (item.flags == 0 && random_.one_in(8)) {

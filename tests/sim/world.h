@@ -5,6 +5,7 @@
 // nothing may be left.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <ostream>
@@ -20,6 +21,16 @@
 
 namespace panbo::sim {
 
+/// A board's memory. To look at it takes the daemon a moment, in which clients go on.
+class BusyMemory : public FakeMemory {
+ public:
+  [[nodiscard]] uint64_t available() const override {
+    if (on_look) on_look();
+    return bytes;
+  }
+  std::function<void()> on_look;
+};
+
 /// How often things happened: a run that never meets a case shows nothing about it.
 struct Coverage {
   uint64_t requests = 0;
@@ -29,12 +40,16 @@ struct Coverage {
   uint64_t failed = 0;
   uint64_t evicted = 0;
   uint64_t purged = 0;
+  /// Used again by their clients, and given back because they were taken.
+  uint64_t used_again = 0;
+  uint64_t given_back = 0;
 };
 
 class World {
  public:
   /// `trace`, if not null, gets a line for every step; it must outlive the world.
   World(uint64_t seed, std::ostream* trace);
+  ~World() { memory_.on_look = nullptr; }
 
   /// Throws Violation.
   void run(int steps);
@@ -58,6 +73,11 @@ class World {
   void end_job();
   void keep_reference();
   void drop_reference();
+  void free_locally();
+  void use_locally();
+  void scribble();
+  void say_unused();
+  void answer_bell();
   void device_works();
   void device_fails();
   void kernel_purges();
@@ -69,8 +89,11 @@ class World {
   void check();
   void check_device();
   void check_amounts(const Stats& stats);
+  void check_local(const Stats& stats);
   void check_quotas(const Stats& stats);
   void check_bytes(const Stats& stats, const Cost& charged);
+  void forget(SimClient* client);
+  void clients_catch_up();
   void advance_to(Time time);
   void finish_job(uint32_t handle);
   /// A client with a lease, and which lease; nothing if nobody has one.
@@ -88,7 +111,7 @@ class World {
   int steps_ = 0;
   FakeClock clock_;
   FakeDevice device_;
-  FakeMemory memory_;
+  BusyMemory memory_;
   FakeWorker worker_;
   Facts facts_;
   ServiceOptions options_;

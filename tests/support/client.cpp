@@ -41,7 +41,7 @@ void Client::release(panbo_bo* bo) {
   if (released < 0) throw std::runtime_error("panbo_bo_release: " + Errno{-released}.message());
 }
 
-uint64_t inode_of(const panbo_bo* bo) {
+uint64_t inode_of(panbo_bo* bo) {
   struct stat status {};
   if (::fstat(panbo_bo_get_fd(bo), &status) != 0) throw std::runtime_error("the BO has no fd");
   return status.st_ino;

@@ -31,6 +31,6 @@ class Client {
 };
 
 /// Names the BO for all processes.
-uint64_t inode_of(const panbo_bo* bo);
+uint64_t inode_of(panbo_bo* bo);
 
 }  // namespace panbo::test

@@ -90,6 +90,24 @@ wire::Welcome WirePeer::hello(const std::string& name) {
   return answer.message.welcome();
 }
 
+ClientTable WirePeer::hello_with_table(const std::string& name) {
+  wire::Envelope message;
+  message.mutable_hello()->set_protocol_version(limits::kProtocolVersion);
+  message.mutable_hello()->set_name(name);
+  message.mutable_hello()->set_lease_table(true);
+  FromDaemon answer = ask(message);
+  if (answer.message.welcome().lease_table_words() != kLeaseTableWords || answer.fds.size() != 2) {
+    throw std::runtime_error("there is no lease table");
+  }
+  return {std::move(answer.fds[0]), std::move(answer.fds[1])};
+}
+
+void WirePeer::send_leases_unused() {
+  wire::Envelope message;
+  message.mutable_leases_unused();
+  send(message);
+}
+
 FromDaemon WirePeer::alloc(uint64_t size, uint32_t flags, std::chrono::nanoseconds timeout) {
   wire::Envelope message;
   wire::AllocItem& item = *message.mutable_alloc()->add_items();

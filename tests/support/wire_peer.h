@@ -10,6 +10,7 @@
 #include "panbo.pb.h"
 #include "proto/packet.h"
 #include "proto/unique_fd.h"
+#include "tests/support/client_table.h"
 
 namespace panbo {
 
@@ -41,6 +42,9 @@ class WirePeer {
 
   /// Says Hello and expects to be welcome.
   wire::Welcome hello(const std::string& name = "test");
+  /// The same, and expects a lease table.
+  ClientTable hello_with_table(const std::string& name = "test");
+  void send_leases_unused();
   /// One BO; the answer may be a failure.
   FromDaemon alloc(uint64_t size, uint32_t flags = 0, std::chrono::nanoseconds timeout = {});
   void release(const std::vector<uint64_t>& leases);

@@ -44,6 +44,8 @@ log_level = "debug"
 max = "256MiB"
 decay = "250ms"
 headroom = 0.5
+[local]
+decay = "500ms"
 [total]
 max = 1073741824
 [pressure]
@@ -70,6 +72,7 @@ per_user = 7
   EXPECT_EQ(settings.cache.max, uint64_t{256} << 20);
   EXPECT_EQ(settings.cache.decay, 250ms);
   EXPECT_EQ(settings.cache.headroom, 0.5);
+  EXPECT_EQ(settings.local.decay, 500ms);
   EXPECT_EQ(settings.total.max, uint64_t{1} << 30);
   EXPECT_FALSE(settings.pressure.enabled);
   EXPECT_EQ(settings.client.bytes, uint64_t{1} << 30);
@@ -126,6 +129,17 @@ TEST(ConfigFile, WhatIsNoTimeIsRefused) {
     EXPECT_TRUE(
         complaint(std::string("cache.decay = ") + value).starts_with("panbod.toml:1: cache.decay must be a time"))
         << value << ": " << complaint(std::string("cache.decay = ") + value);
+  }
+}
+
+TEST(ConfigFile, ClientsMayBeToldToKeepNothing) {
+  for (const char* value : {"0", "\"0s\"", "\"0ms\""}) {
+    EXPECT_EQ(read(std::string("local.decay = ") + value).local.decay, 0s) << value;
+  }
+  EXPECT_EQ(read("").local.decay, 1s);
+  for (const char* value : {"1", "-1", "\"0\"", "\"-1s\"", "\"00s\"", "false", "\"25h\""}) {
+    EXPECT_TRUE(complaint(std::string("local.decay = ") + value).starts_with("panbod.toml:1: local.decay must be"))
+        << value;
   }
 }
 

@@ -21,6 +21,7 @@ wire::Stats some_stats() {
   stats.set_driver("panfrost 1.2.0");
   stats.set_node("/dev/dri/renderD128");
   set(stats.mutable_leased(), 1, 4096);
+  set(stats.mutable_local(), 5, 2048);
   set(stats.mutable_draining(), 2, 8192);
   set(stats.mutable_held(), 3, 12288);
   set(stats.mutable_ready(), 4000, 1 << 30);
@@ -41,18 +42,21 @@ wire::Client some_client() {
   client.set_uid(1000);
   client.set_pid(4711);
   set(client.mutable_leased(), 3, 3 << 20);
+  set(client.mutable_local(), 2, 1 << 20);
   return client;
 }
 
 TEST(ReportTest, TheJsonIsWhatProgramsRelyOn) {
-  EXPECT_EQ(stats_json(some_stats(), {some_client()}).dump(),
-            R"({"version":"1.2.3",)"
-            R"("device":{"backend":"panfrost","driver":"panfrost 1.2.0","node":"/dev/dri/renderD128"},)"
-            R"("bo":{"leased":{"count":1,"bytes":4096},"draining":{"count":2,"bytes":8192},)"
-            R"("held":{"count":3,"bytes":12288},"ready":{"count":4000,"bytes":1073741824}},)"
-            R"("alloc":{"requests":1000,"cached":800,"fresh":150,"waited":20,"failed":10},)"
-            R"("evicted":{"count":7,"bytes":700},"purged":{"count":8,"bytes":1536},)"
-            R"("clients":[{"id":12,"name":"glmark2","uid":1000,"pid":4711,"leased":{"count":3,"bytes":3145728}}]})");
+  EXPECT_EQ(
+      stats_json(some_stats(), {some_client()}).dump(),
+      R"({"version":"1.2.3",)"
+      R"("device":{"backend":"panfrost","driver":"panfrost 1.2.0","node":"/dev/dri/renderD128"},)"
+      R"("bo":{"leased":{"count":1,"bytes":4096},"draining":{"count":2,"bytes":8192},)"
+      R"("held":{"count":3,"bytes":12288},"ready":{"count":4000,"bytes":1073741824},"local":{"count":5,"bytes":2048}},)"
+      R"("alloc":{"requests":1000,"cached":800,"fresh":150,"waited":20,"failed":10},)"
+      R"("evicted":{"count":7,"bytes":700},"purged":{"count":8,"bytes":1536},)"
+      R"("clients":[{"id":12,"name":"glmark2","uid":1000,"pid":4711,"leased":{"count":3,"bytes":3145728},)"
+      R"("local":{"count":2,"bytes":1048576}}]})");
 }
 
 wire::Setting setting(const char* key, const char* value, const char* unit, const char* origin) {
@@ -104,6 +108,7 @@ TEST(ReportTest, StatsAreAlignedTables) {
             "\n"
             "BOs                count        size\n"
             "leased                 1     4.0 KiB\n"
+            "- unused               5     2.0 KiB\n"
             "draining               2     8.0 KiB\n"
             "held                   3    12.0 KiB\n"
             "ready              4,000     1.0 GiB\n"
@@ -126,9 +131,9 @@ TEST(ReportTest, ClientsAreATable) {
   other.set_id(3);
   other.set_name("evil\x1b[2J");
   EXPECT_EQ(clients_text({some_client(), other}),
-            "ID   UID   PID  BOs     size  name\n"
-            "12  1000  4711    3  3.0 MiB  glmark2\n"
-            " 3  1000  4711    3  3.0 MiB  evil\\x1b[2J\n");
+            "ID   UID   PID  BOs     size   unused  name\n"
+            "12  1000  4711    3  3.0 MiB  1.0 MiB  glmark2\n"
+            " 3  1000  4711    3  3.0 MiB  1.0 MiB  evil\\x1b[2J\n");
   EXPECT_EQ(clients_text({}), "No clients are connected.\n");
 }
 
@@ -139,6 +144,7 @@ TEST(ReportTest, LinesFit80Columns) {
   client.set_pid(4194304);
   client.set_name(std::string(64, '\x01'));
   set(client.mutable_leased(), 16384, uint64_t{1023} << 30);
+  set(client.mutable_local(), 16384, uint64_t{1023} << 30);
   std::istringstream lines(clients_text({client}));
   // The ellipsis is one column of three bytes.
   for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 82u) << line;

@@ -31,6 +31,8 @@ class FakeClient : public ClientPort {
     if (const auto* granted = std::get_if<GrantedReply>(&reply)) grant_ = granted->grants.at(0);
   }
   void close() override {}
+  std::span<LeaseWord> make_lease_table() override { return {}; }
+  void ring() override {}
 
  private:
   Service& service_;

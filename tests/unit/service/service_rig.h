@@ -46,15 +46,22 @@ class FakeClient : public ClientPort {
     replies.push_back(std::move(reply));
   }
   void close() override { closed = true; }
+  std::span<LeaseWord> make_lease_table() override { return table = words_; }
+  void ring() override { ++rings; }
 
   std::vector<RequestId> answered;
   std::vector<ClientReply> replies;
   bool closed = false;
+  /// Of its table, if it has one.
+  std::span<LeaseWord> table;
+  int rings = 0;
 
  private:
   Service& service_;
   ClientId id_;
   uint64_t request_ = 0;
+  /// More than a packet's worth.
+  std::array<LeaseWord, 72> words_{};
 };
 
 class ServiceTest : public testing::Test {

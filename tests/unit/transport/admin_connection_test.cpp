@@ -24,6 +24,8 @@ class SilentClient : public ClientPort {
  public:
   void reply(RequestId, ClientReply) override {}
   void close() override {}
+  std::span<LeaseWord> make_lease_table() override { return {}; }
+  void ring() override {}
 };
 
 class AdminConnectionTest : public testing::Test {

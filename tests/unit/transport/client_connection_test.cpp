@@ -2,6 +2,8 @@
 
 #include <sys/stat.h>
 
+#include "proto/limits.h"
+#include "tests/support/client_table.h"
 #include "tests/support/fds.h"
 #include "tests/unit/transport/client_connection_fixture.h"
 
@@ -20,6 +22,40 @@ TEST_F(ClientConnectionTest, AHelloIsWelcome) {
   EXPECT_EQ(welcome.welcome().daemon_version(), "1.2.3");
   EXPECT_NE(welcome.welcome().client_id(), 0u);
   EXPECT_EQ(welcome.welcome().max_bo_size(), rig_.sim->limits().max_bo_size);
+}
+
+TEST_F(ClientConnectionTest, AWelcomeBringsTheLeaseTableThatWasAskedFor) {
+  TestPeer peer = connect();
+  const int before = open_fds();
+  wire::Envelope with_table = hello(1);
+  with_table.mutable_hello()->set_lease_table(true);
+  auto welcome = ask(peer, with_table);
+  EXPECT_EQ(welcome.message.welcome().lease_table_words(), kLeaseTableWords);
+  EXPECT_EQ(welcome.message.welcome().page_size(), 4096u);
+  ASSERT_EQ(welcome.fds.size(), 2u);
+  EXPECT_EQ(open_fds(), before + 3) << "the client's two, and the daemon's end of the bell";
+  const ClientTable table(std::move(welcome.fds[0]), std::move(welcome.fds[1]));
+  const uint32_t slot = ask(peer, alloc(2, {4096})).message.granted().grants(0).slot();
+  ASSERT_TRUE(table.free(slot));
+  EXPECT_EQ(rig_.stats().local.count, 1u);
+  rig_.service.on_pressure(Pressure::kFull);
+  table.await_bell();
+  EXPECT_TRUE(table.taken(slot));
+}
+
+TEST_F(ClientConnectionTest, ALeaseTablesFdsAreInFlightUntilTheyAreRead) {
+  TestPeer peer = connect();
+  wire::Envelope with_table = hello(1);
+  with_table.mutable_hello()->set_lease_table(true);
+  ASSERT_TRUE(peer.send(with_table));
+  ASSERT_TRUE(run_until(rig_.io, [&] { return peer.was_read(); }));
+  // 64 is what it may have in flight.
+  wire::Envelope batch = alloc(2, {});
+  for (size_t i = 0; i < limits::kMaxBatch; ++i) batch.mutable_alloc()->add_items()->set_size(4096);
+  ASSERT_TRUE(peer.send(batch));
+  run_ready();
+  EXPECT_EQ(next(peer).fds.size(), 2u);
+  EXPECT_EQ(next(peer).fds.size(), limits::kMaxBatch);
 }
 
 TEST_F(ClientConnectionTest, EachGrantHasItsFd) {

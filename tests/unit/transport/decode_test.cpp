@@ -81,6 +81,23 @@ TEST(Decode, AHelloSaysVersionAndName) {
   EXPECT_EQ(incoming.request, RequestId{7});
   EXPECT_EQ(request_in<HelloRequest>(incoming).protocol_version, std::numeric_limits<uint32_t>::max());
   EXPECT_EQ(request_in<HelloRequest>(incoming).name, "weston");
+  EXPECT_FALSE(request_in<HelloRequest>(incoming).lease_table);
+  envelope.mutable_hello()->set_lease_table(true);
+  EXPECT_TRUE(request_in<HelloRequest>(from_client(envelope)).lease_table);
+}
+
+TEST(Decode, LeasesUnusedSaysNothingMore) {
+  wire::Envelope envelope;
+  envelope.mutable_leases_unused();
+  EXPECT_TRUE(std::holds_alternative<LeasesUnusedRequest>(std::get<ClientRequest>(from_client(envelope).content)));
+}
+
+TEST(Decode, HowManyExtraOnesAreWelcome) {
+  wire::Envelope envelope = alloc_of(2);
+  envelope.mutable_alloc()->mutable_items(1)->set_extra(UINT32_MAX);
+  const auto items = request_in<AllocRequest>(from_client(envelope)).items;
+  EXPECT_EQ(items.at(0).extra, 0u);
+  EXPECT_EQ(items.at(1).extra, UINT32_MAX);
 }
 
 TEST(Decode, NumbersOfAnAllocComeAsTheyWereSent) {
@@ -243,13 +260,14 @@ TEST(Decode, WhatOnlyTheDaemonSaysIsNoRequest) {
 }
 
 TEST(Decode, ARequestOnTheWrongSocketIsNotPermitted) {
-  wire::Envelope stats, clients, evict, simulate, config, hello;
+  wire::Envelope stats, clients, evict, simulate, config, hello, leases_unused;
   stats.mutable_get_stats();
   clients.mutable_get_clients();
   evict.mutable_evict()->set_all(true);
   simulate.mutable_simulate()->set_purge(true);
   config.mutable_get_config();
   hello.mutable_hello();
+  leases_unused.mutable_leases_unused();
   for (wire::Envelope* admin : {&stats, &clients, &evict, &simulate, &config}) {
     admin->set_request_id(3);
     EXPECT_EQ(from_client(*admin).request, RequestId{3});
@@ -257,7 +275,7 @@ TEST(Decode, ARequestOnTheWrongSocketIsNotPermitted) {
     EXPECT_FALSE(refusal_in(from_client(*admin)).ends_connection);
     EXPECT_TRUE(std::holds_alternative<AdminMessage>(from_admin(*admin).content));
   }
-  for (const wire::Envelope& client : {hello, alloc_of(1), release_of(1)}) {
+  for (const wire::Envelope& client : {hello, alloc_of(1), release_of(1), leases_unused}) {
     EXPECT_EQ(refusal_in(from_admin(client)).failure.kind, FailureKind::kNotPermitted);
     EXPECT_FALSE(refusal_in(from_admin(client)).ends_connection);
   }

@@ -32,7 +32,8 @@ std::vector<ClientRow> clients(size_t count) {
     rows.push_back({.id = ClientId{kMax - i},
                     .name = std::string(limits::kMaxNameBytes, 'n'),
                     .peer = {.uid = std::numeric_limits<uint32_t>::max(), .pid = -1},
-                    .leased = {.count = kMax, .bytes = kMax}});
+                    .leased = {.count = kMax, .bytes = kMax},
+                    .local = {.count = kMax, .bytes = kMax}});
   }
   return rows;
 }
@@ -53,19 +54,29 @@ void expect_amount(const wire::Amount& amount, const Amount& expected) {
 }
 
 TEST(Encode, AWelcome) {
-  const auto envelope = parsed(encode(
-      kRequest, kDaemon, WelcomeReply{.protocol_version = 1, .client = ClientId{kMax}, .max_bo_size = kMax - 1}));
+  const auto envelope = parsed(encode(kRequest, kDaemon,
+                                      WelcomeReply{.protocol_version = 1,
+                                                   .client = ClientId{kMax},
+                                                   .max_bo_size = kMax - 1,
+                                                   .page_size = 16384,
+                                                   .lease_table_words = 4096}));
   EXPECT_EQ(envelope.welcome().protocol_version(), 1u);
   EXPECT_EQ(envelope.welcome().daemon_version(), "1.2.3");
   EXPECT_EQ(envelope.welcome().client_id(), kMax);
   EXPECT_EQ(envelope.welcome().max_bo_size(), kMax - 1);
+  EXPECT_EQ(envelope.welcome().page_size(), 16384u);
+  EXPECT_EQ(envelope.welcome().lease_table_words(), 4096u);
 }
 
 TEST(Encode, TheLargestGrant) {
   GrantedReply granted;
   std::vector<uint64_t> inodes;
   for (size_t i = 0; i < limits::kMaxBatch; ++i) {
-    granted.grants.push_back({.lease = LeaseId{kMax - i}, .bo = {.size = kMax - 2 * i}, .origin = Origin::kWaited});
+    granted.grants.push_back({.lease = LeaseId{kMax - i},
+                              .bo = {.size = kMax - 2 * i},
+                              .origin = Origin::kWaited,
+                              .slot = UINT32_MAX,
+                              .extra_of = UINT32_MAX});
     inodes.push_back(kMax - 3 * i);
   }
   const auto envelope = parsed(encode(kRequest, granted, inodes));
@@ -76,6 +87,8 @@ TEST(Encode, TheLargestGrant) {
     EXPECT_EQ(grant.size(), kMax - 2 * i);
     EXPECT_EQ(grant.inode(), kMax - 3 * i);
     EXPECT_EQ(grant.origin(), wire::ORIGIN_WAITED);
+    EXPECT_EQ(grant.slot(), UINT32_MAX);
+    EXPECT_EQ(grant.extra_of(), UINT32_MAX);
   }
 }
 
@@ -187,9 +200,10 @@ TEST(Encode, NoClientsAreAnAnswerAsWell) {
 }
 
 TEST(Encode, OtherAnswersToAdministrators) {
-  const auto evicted = encode(kRequest, kDaemon, AdminReply{EvictedReply{{kMax, kMax - 1}}});
+  const auto evicted = encode(kRequest, kDaemon, AdminReply{EvictedReply{{kMax, kMax - 1}, {kMax - 2, kMax - 3}}});
   ASSERT_EQ(evicted.size(), 1u);
   expect_amount(parsed(evicted[0]).evicted().evicted(), {kMax, kMax - 1});
+  expect_amount(parsed(evicted[0]).evicted().asked_back(), {kMax - 2, kMax - 3});
   const auto failed = encode(kRequest, kDaemon, AdminReply{FailureReply{FailureKind::kNotSupported, "why"}});
   ASSERT_EQ(failed.size(), 1u);
   EXPECT_EQ(parsed(failed[0]).failure().code(), wire::FAILURE_NOT_SUPPORTED);
