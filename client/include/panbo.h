@@ -65,8 +65,9 @@ struct panbo_bo;
 
 /*
  * A BO is about to be dropped: it was released, is not kept any longer, and its handle, mapping and fd are closed when
- * this returns. user_data is what panbo_bo_set_user_data() gave it. Called from whichever thread drops it, the library's
- * own included, or from panbo_client_close(); it must not call panbo for anything but the panbo_bo_get_* of this BO.
+ * this returns. user_data is what panbo_bo_set_user_data() gave it. Called from whichever thread drops it, the
+ * library's own included, or from panbo_client_close(); it must not call panbo for anything but the panbo_bo_get_* of
+ * this BO.
  */
 typedef void (*panbo_drop_fn)(struct panbo_bo *bo, void *user_data);
 
@@ -133,7 +134,7 @@ uint32_t panbo_version(void);
  * Connects to the daemon and waits for its welcome. options may be NULL for the defaults; it is not kept.
  * Errors: -ENOENT, -ECONNREFUSED no daemon; -EACCES not allowed to connect; -EPROTONOSUPPORT library and daemon have
  * no protocol version in common; -ENOTCONN the daemon hung up; -EPROTO its answer makes no sense; -ENAMETOOLONG the
- * path is too long for a socket; -EINVAL; -E2BIG; -EMFILE; -ENOMEM.
+ * path is too long for a socket; -ENOTSUP drm_fd is no DRM file of panfrost; -EINVAL; -E2BIG; -EMFILE; -ENOMEM.
  */
 int panbo_client_connect(const struct panbo_client_options *options, struct panbo_client **out);
 
@@ -159,8 +160,9 @@ int panbo_client_get_stats(struct panbo_client *client, struct panbo_stats *out)
  * Allocates one BO. The caller owns the lease until panbo_bo_release() or panbo_client_close().
  * Errors: -EINVAL size 0 or beyond the device's limit, unknown or contradictory flags; -ENOMEM no memory, even after
  * the daemon gave back all it could; -ETIMEDOUT the same, after waiting; -EDQUOT a quota of this client or user;
- * -ENOTCONN the daemon is gone; -EMFILE no room for another fd in this process; -EIO the device failed; -EOPNOTSUPP
- * it cannot do this; -EPROTO the daemon's answer makes no sense.
+ * -ENOTCONN the daemon is gone; -EMFILE no room for another fd in this process; -ENOSPC no GPU addresses left in
+ * drm_fd; -EXDEV drm_fd is of another device than the daemon's; -EIO the device failed; -EOPNOTSUPP it cannot do this;
+ * -EPROTO the daemon's answer makes no sense.
  */
 int panbo_bo_alloc(struct panbo_client *client, const struct panbo_alloc_request *request, struct panbo_bo **out);
 
@@ -173,12 +175,15 @@ int panbo_bo_alloc_batch(struct panbo_client *client, const struct panbo_alloc_r
                          struct panbo_bo **out);
 
 /*
- * The BO's dma-buf fd. Borrowed: valid until the release. A dup() of it, or a process that it was sent to, keeps the BO in
- * use: release it as SHARED then. Errors: -EMFILE (with a drm_fd the fd is made when it is first asked for); -EIO.
+ * The BO's dma-buf fd. Borrowed: valid until the release. A dup() of it, or a process that it was sent to, keeps the BO
+ * in use: release it as SHARED then. Errors: -EMFILE (with a drm_fd the fd is made when it is first asked for); -EIO.
  */
 int panbo_bo_get_fd(struct panbo_bo *bo);
 
-/* The BO's GEM handle in the client's drm_fd. Borrowed: do not close it. Errors: -ENOTSUP no drm_fd. */
+/*
+ * The BO's GEM handle in the client's drm_fd. Borrowed: do not close it. The kernel gives the same handle, uncounted,
+ * to whoever imports the BO's dma-buf there: closing that one would close this one. Errors: -ENOTSUP no drm_fd.
+ */
 int panbo_bo_get_handle(const struct panbo_bo *bo, uint32_t *out);
 
 /* Where the GPU sees the BO, when it works for the client's drm_fd. Errors: -ENOTSUP no drm_fd; -EIO. */

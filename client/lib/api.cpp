@@ -1,8 +1,6 @@
 // The C ABI: turns C's conventions into ours and back. Everything that a caller may have wrong is looked at here, and
 // here alone exceptions end: the one kind there is, std::bad_alloc, becomes -ENOMEM.
 
-#include <poll.h>
-
 #include <array>
 #include <cerrno>
 #include <cstdlib>
@@ -18,6 +16,8 @@ namespace panbo {
 namespace {
 
 constexpr const char* kDefaultSocket = "/run/panbo/panbo.sock";
+constexpr uint32_t kClientFlags = PANBO_CLIENT_NO_THREAD | PANBO_CLIENT_DIRECT | PANBO_CLIENT_NO_CACHE;
+constexpr uint32_t kReleaseFlags = PANBO_RELEASE_IDLE | PANBO_RELEASE_SHARED;
 constexpr uint32_t kAllocFlags = PANBO_BO_EXECUTABLE | PANBO_BO_HEAP | PANBO_BO_ZEROED;
 
 // Where the structs of version 0.1 end. New members come after, and these stay.
@@ -62,8 +62,19 @@ Result<void> connect(const panbo_client_options* given, panbo_client** out) {
     if (!copy) return copy.error();
     options = *copy;
   }
-  if (options.flags != 0) return Errno{EINVAL};
-  auto client = Client::connect(socket_path(options), options.name ? options.name : ::program_invocation_short_name);
+  const bool has_drm = options.drm_fd > 0;
+  if ((options.flags & ~kClientFlags) != 0) return Errno{EINVAL};
+  if ((options.flags & PANBO_CLIENT_DIRECT) != 0 && !has_drm) return Errno{EINVAL};
+  ClientSettings settings{.socket_path = socket_path(options),
+                          .name = options.name ? options.name : ::program_invocation_short_name,
+                          .flags = options.flags,
+                          .on_drop = options.on_drop};
+  if (has_drm) {
+    auto drm = open_drm_file(options.drm_fd);
+    if (!drm) return drm.error();
+    settings.drm = *std::move(drm);
+  }
+  auto client = Client::connect(std::move(settings));
   if (!client) return client.error();
   *out = client->release();
   return {};
@@ -98,11 +109,17 @@ Result<void> get_stats(const Client& client, panbo_stats* out) {
   return {};
 }
 
-Result<void> wait_until_idle(const panbo_bo& bo, int64_t timeout_ns) {
-  const auto events = poll_until(bo.fd.get(), POLLOUT, deadline_after(timeout_ns));
-  if (!events) return events.error();
-  if (*events == 0) return Errno{ETIMEDOUT};
-  return (*events & POLLOUT) != 0 ? Result<void>() : Errno{EIO};
+// Turns a value into an out-parameter.
+template <class T>
+Result<void> give(const Result<T>& result, T* out) {
+  if (!result) return result.error();
+  *out = *result;
+  return {};
+}
+
+Result<void> map(panbo_bo& bo, void** out) {
+  if ((bo.kind & PANBO_BO_HEAP) != 0) return Errno{EPERM};
+  return give(bo.backing.map(bo.size), out);
 }
 
 }  // namespace
@@ -146,7 +163,27 @@ int panbo_bo_alloc_batch(panbo_client* client, const panbo_alloc_request* reques
 }
 
 int panbo_bo_get_fd(panbo_bo* bo) {
-  return panbo::guarded(bo->client, [&] { return panbo::Result<int>(bo->fd.get()); });
+  return panbo::guarded(bo->client, [&] { return bo->backing.fd(); });
+}
+
+int panbo_bo_get_handle(const panbo_bo* bo, uint32_t* out) {
+  return panbo::guarded(bo->client, [&] { return panbo::give(bo->backing.handle(), out); });
+}
+
+int panbo_bo_get_gpu_address(panbo_bo* bo, uint64_t* out) {
+  return panbo::guarded(bo->client, [&] { return panbo::give(bo->backing.gpu_address(), out); });
+}
+
+int panbo_bo_map(panbo_bo* bo, void** out) {
+  return panbo::guarded(bo->client, [&] { return panbo::map(*bo, out); });
+}
+
+void panbo_bo_set_user_data(panbo_bo* bo, void* user_data) {
+  bo->user_data = user_data;
+}
+
+void* panbo_bo_get_user_data(const panbo_bo* bo) {
+  return bo->user_data;
 }
 
 uint64_t panbo_bo_get_size(const panbo_bo* bo) {
@@ -158,18 +195,18 @@ uint32_t panbo_bo_get_origin(const panbo_bo* bo) {
 }
 
 int panbo_bo_wait(panbo_bo* bo, int64_t timeout_ns) {
-  return panbo::guarded(bo->client, [&] { return panbo::wait_until_idle(*bo, timeout_ns); });
+  return panbo::guarded(bo->client, [&] { return bo->backing.wait(panbo::deadline_after(timeout_ns)); });
 }
 
 int panbo_bo_release(panbo_bo* bo, uint32_t flags) {
   if (bo == nullptr) return 0;
   if (!bo->client.is_ours()) {
     // The memory goes with the client: its list may be half changed by a thread that the child does not have.
-    bo->fd.reset();
+    bo->backing.disown();
+    bo->backing.drop();
     return -EOWNERDEAD;
   }
-  // The hint has no use yet: the daemon looks for itself.
-  const bool known = (flags & ~PANBO_RELEASE_IDLE) == 0;
-  const int status = panbo::guarded([&] { return bo->client.release(*bo); });
+  const bool known = (flags & ~panbo::kReleaseFlags) == 0;
+  const int status = panbo::guarded([&] { return bo->client.release(*bo, flags); });
   return known ? status : -EINVAL;
 }

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <list>
 
-#include "proto/unique_fd.h"
+#include "client/lib/backing.h"
 
 namespace panbo {
 
@@ -22,10 +22,13 @@ struct panbo_bo {
   uint64_t size = 0;
   /// PANBO_ORIGIN_*.
   uint32_t origin = 0;
+  /// What it can be used for: PANBO_BO_EXECUTABLE or PANBO_BO_HEAP.
+  uint32_t kind = 0;
   /// Its number in the recording, if there is one.
   uint64_t recorded = 0;
-  /// The dma-buf.
-  panbo::UniqueFd fd;
+  panbo::Backing backing;
+  /// The program's.
+  void* user_data = nullptr;
   /// Itself, so that it can be moved from list to list without a search.
   std::list<panbo_bo>::iterator position;
 };

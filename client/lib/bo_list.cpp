@@ -48,10 +48,9 @@ std::list<panbo_bo> BoList::remove(panbo_bo& bo) {
   return removed;
 }
 
-void BoList::clear() {
-  std::list<panbo_bo> dying;
+std::list<panbo_bo> BoList::remove_all() {
   const std::lock_guard lock(mutex_);
-  dying.swap(bos_);
+  return std::exchange(bos_, {});
 }
 
 void BoList::count_failed(size_t count) {

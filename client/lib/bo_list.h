@@ -18,11 +18,11 @@ class BoList {
   /// Takes granted BOs over, as they are.
   void add(std::list<panbo_bo>& granted);
 
-  /// The caller lets it die, which closes its fd.
+  /// The caller lets it die.
   [[nodiscard]] std::list<panbo_bo> remove(panbo_bo& bo);
 
-  /// Lets all of them die.
-  void clear();
+  /// All of them, likewise.
+  [[nodiscard]] std::list<panbo_bo> remove_all();
 
   /// `count` BOs were asked for and not got.
   void count_failed(size_t count);

@@ -59,17 +59,23 @@ bool describes(const codec::Grant& grant, const UniqueFd& fd) {
 }
 
 Result<void> fill(std::list<panbo_bo>& bos, std::span<const codec::AllocItem> items, const codec::Granted& granted,
-                  Answer& answer) {
+                  Answer& answer, DrmFile* drm) {
   if (answer.fds_lost) return Errno{EMFILE};
   if (granted.count != items.size() || answer.fds.count() != granted.count) return Errno{EPROTO};
   size_t i = 0;
   for (panbo_bo& bo : bos) {
     const codec::Grant& grant = granted.storage[i];
-    bo.fd = answer.fds.take(i);
-    if (!describes(grant, bo.fd) || grant.size < items[i].size) return Errno{EPROTO};
+    UniqueFd fd = answer.fds.take(i);
+    if (!describes(grant, fd) || grant.size < items[i].size) return Errno{EPROTO};
+    if (drm == nullptr) {
+      bo.backing.keep_fd(std::move(fd));
+    } else if (const auto imported = bo.backing.import(*drm, fd); !imported) {
+      return imported;
+    }
     bo.lease_id = grant.lease_id;
     bo.size = grant.size;
     bo.origin = origin_of(grant);
+    bo.kind = items[i].flags & (PANBO_BO_EXECUTABLE | PANBO_BO_HEAP);
     ++i;
   }
   return {};
@@ -77,36 +83,38 @@ Result<void> fill(std::list<panbo_bo>& bos, std::span<const codec::AllocItem> it
 
 }  // namespace
 
-Result<std::unique_ptr<panbo_client>> Client::connect(const char* path, std::string_view name) {
+Result<std::unique_ptr<panbo_client>> Client::connect(ClientSettings settings) {
   auto guard = ForkGuard::make();
   if (!guard) return guard.error();
-  auto socket = connect_seqpacket(path);
+  auto socket = connect_seqpacket(settings.socket_path.c_str());
   if (!socket) return socket.error();
-  auto client = std::make_unique<panbo_client>(*std::move(guard), *std::move(socket));
-  if (const auto greeted = client->greet(name); !greeted) return greeted.error();
-  client->start_recording(name);
+  auto client = std::make_unique<panbo_client>(*std::move(guard), std::move(settings), *std::move(socket));
+  if (const auto greeted = client->greet(); !greeted) return greeted.error();
+  client->start_recording();
   return client;
 }
 
 // The fds go first: a BO whose lease ends while somebody has an fd of it is not lent again until that is closed. The
 // connection is shut down because a child that was forked may still have the socket open.
 Client::~Client() {
-  bos_.clear();
+  auto bos = bos_.remove_all();
+  drop(bos);
   if (!is_ours()) return;
   if (recorder_ != nullptr) recorder_->depart(recorded_);
   connection_.shut_down();
 }
 
-void Client::start_recording(std::string_view name) {
+void Client::start_recording() {
   recorder_ = Recorder::of_this_process();
-  if (recorder_ != nullptr) recorded_ = recorder_->arrive(name);
+  if (recorder_ != nullptr) recorded_ = recorder_->arrive(settings_.name);
 }
 
-Result<void> Client::greet(std::string_view name) {
+Result<void> Client::greet() {
   codec::PacketBuffer hello;
   codec::PacketBuffer buffer;
   const uint64_t id = connection_.next_request_id();
-  const auto answer = connection_.call(id, codec::encode_hello(id, limits::kProtocolVersion, name, hello), buffer);
+  const auto answer =
+      connection_.call(id, codec::encode_hello(id, limits::kProtocolVersion, settings_.name, hello), buffer);
   if (!answer) return answer.error();
   const auto message = codec::decode(answer->packet);
   if (!message) return Errno{EPROTO};
@@ -146,21 +154,37 @@ Result<void> Client::borrow_from_daemon(std::span<const codec::AllocItem> items,
   const auto* granted = std::get_if<codec::Granted>(&message->body);
   if (granted == nullptr) return broken();
 
-  const auto filled = fill(bos, items, *granted, *answer);
+  const auto filled = fill(bos, items, *granted, *answer, settings_.drm.get());
   if (!filled) {
     answer->fds.clear();
-    for (panbo_bo& bo : bos) bo.fd.reset();
+    for (panbo_bo& bo : bos) bo.backing.drop();
     give_back(granted->grants());
   }
   return filled;
 }
 
-Result<void> Client::release(panbo_bo& bo) {
+Result<void> Client::release(panbo_bo& bo, uint32_t flags) {
   const uint64_t lease_id = bo.lease_id;
-  if (recorder_ != nullptr) recorder_->release(recorded_, bo.recorded, bo.fd.get());
-  bos_.remove(bo).clear();
+  if (recorder_ != nullptr) {
+    const bool idle = (flags & PANBO_RELEASE_IDLE) != 0 || bo.backing.wait(deadline_after(0));
+    recorder_->release(recorded_, bo.recorded, !idle);
+  }
+  auto removed = bos_.remove(bo);
+  drop(removed);
   codec::PacketBuffer buffer;
   return connection_.send(codec::encode_release(std::span(&lease_id, 1), buffer));
+}
+
+// What a BO has is closed before its lease is given back: the daemon must not lend a BO that is still mapped here.
+void Client::drop(std::list<panbo_bo>& bos) {
+  for (panbo_bo& bo : bos) {
+    if (!is_ours()) {
+      bo.backing.disown();
+    } else if (settings_.on_drop != nullptr) {
+      settings_.on_drop(&bo, bo.user_data);
+    }
+  }
+  bos.clear();
 }
 
 void Client::give_back(std::span<const codec::Grant> grants) {

@@ -6,7 +6,6 @@
 #include "client/lib/recorder.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -44,11 +43,6 @@ std::optional<std::string> path_for(const char* pattern, bool is_first) {
   const size_t pid = path.find(kPid);
   if (pid != std::string::npos) return path.replace(pid, kPid.size(), std::to_string(::getpid()));
   return is_first ? std::optional(path) : std::nullopt;
-}
-
-bool is_busy(int fd) {
-  pollfd dma_buf{.fd = fd, .events = POLLOUT, .revents = 0};
-  return ::poll(&dma_buf, 1, 0) == 0;
 }
 
 }  // namespace
@@ -97,8 +91,7 @@ uint64_t Recorder::alloc(uint32_t client, uint64_t size, uint32_t flags) noexcep
   return number;
 }
 
-void Recorder::release(uint32_t client, uint64_t bo, int fd) noexcept {
-  const bool busy = is_busy(fd);
+void Recorder::release(uint32_t client, uint64_t bo, bool busy) noexcept {
   const std::lock_guard lock(mutex_);
   append(client, [&](Builder<EventField>& event) {
     Builder<ReleaseField> release(event, EventField::kRelease);

@@ -30,8 +30,8 @@ class Recorder {
   void depart(uint32_t client) noexcept;
   /// Returns the BO's number.
   uint64_t alloc(uint32_t client, uint64_t size, uint32_t flags) noexcept;
-  /// `fd`: the BO's dma-buf, which is asked whether a job uses it.
-  void release(uint32_t client, uint64_t bo, int fd) noexcept;
+  /// `busy`: a job uses the BO.
+  void release(uint32_t client, uint64_t bo, bool busy) noexcept;
 
  private:
   /// Calls add(event), which writes what happened, and adds the event to the file.

@@ -25,7 +25,7 @@
 #include "daemon/device/bo_size.h"
 #include "daemon/device/dma_buf_refs.h"
 #include "daemon/device/idle_watch.h"
-#include "daemon/device/panfrost_uapi.h"
+#include "proto/panfrost_uapi.h"
 
 namespace panbo {
 namespace {

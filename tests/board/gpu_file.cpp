@@ -1,6 +1,3 @@
-// The ioctls that the daemon has no use for are declared here, as it does with its own: names of ours, the kernel's
-// layout and numbers.
-
 #include "tests/board/gpu_file.h"
 
 #include <fcntl.h>
@@ -11,34 +8,6 @@
 #include <ctime>
 
 namespace panbo::test {
-namespace {
-
-struct WaitBo {
-  uint32_t handle;
-  uint32_t pad;
-  int64_t timeout_ns;  // absolute
-};
-static_assert(sizeof(WaitBo) == 16);
-
-struct MmapBo {
-  uint32_t handle;
-  uint32_t flags;
-  uint64_t offset;  // out: where to mmap the DRM file
-};
-static_assert(sizeof(MmapBo) == 16);
-
-struct GetBoOffset {
-  uint32_t handle;
-  uint32_t pad;
-  uint64_t offset;  // out: GPU address
-};
-static_assert(sizeof(GetBoOffset) == 16);
-
-constexpr unsigned long kWaitBo = DRM_IOW(DRM_COMMAND_BASE + 0x01, WaitBo);
-constexpr unsigned long kMmapBo = DRM_IOWR(DRM_COMMAND_BASE + 0x03, MmapBo);
-constexpr unsigned long kGetBoOffset = DRM_IOWR(DRM_COMMAND_BASE + 0x05, GetBoOffset);
-
-}  // namespace
 
 Result<uint32_t> GpuFile::create(uint32_t size, uint32_t flags) {
   uapi::CreateBo request{.size = size, .flags = flags};
@@ -59,22 +28,22 @@ Result<bool> GpuFile::madvise(uint32_t handle, uint32_t advice) {
 }
 
 Result<void> GpuFile::wait(uint32_t handle, int64_t deadline_ns) {
-  WaitBo request{.handle = handle, .timeout_ns = deadline_ns};
-  if (drmIoctl(fd(), kWaitBo, &request) != 0) return Errno::last();
+  uapi::WaitBo request{.handle = handle, .timeout_ns = deadline_ns};
+  if (drmIoctl(fd(), uapi::kWaitBo, &request) != 0) return Errno::last();
   return {};
 }
 
 Result<std::span<unsigned char>> GpuFile::map(uint32_t handle, size_t size) {
-  MmapBo request{.handle = handle};
-  if (drmIoctl(fd(), kMmapBo, &request) != 0) return Errno::last();
+  uapi::MmapBo request{.handle = handle};
+  if (drmIoctl(fd(), uapi::kMmapBo, &request) != 0) return Errno::last();
   void* bytes = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd(), static_cast<off_t>(request.offset));
   if (bytes == MAP_FAILED) return Errno::last();
   return std::span(static_cast<unsigned char*>(bytes), size);
 }
 
 uint64_t GpuFile::gpu_address(uint32_t handle) {
-  GetBoOffset request{.handle = handle};
-  EXPECT_EQ(drmIoctl(fd(), kGetBoOffset, &request), 0) << Errno::last().message();
+  uapi::GetBoOffset request{.handle = handle};
+  EXPECT_EQ(drmIoctl(fd(), uapi::kGetBoOffset, &request), 0) << Errno::last().message();
   return request.offset;
 }
 

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <span>
 
-#include "daemon/device/panfrost_uapi.h"
+#include "proto/panfrost_uapi.h"
 #include "proto/result.h"
 #include "proto/unique_fd.h"
 #include "tests/board/panfrost_rig.h"

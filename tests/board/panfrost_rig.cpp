@@ -10,7 +10,7 @@
 #include <string>
 
 #include "daemon/device/drm_node.h"
-#include "daemon/device/panfrost_uapi.h"
+#include "proto/panfrost_uapi.h"
 
 namespace panbo::test {
 namespace {

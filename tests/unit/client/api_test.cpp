@@ -72,7 +72,7 @@ TEST_F(ApiTest, SaysWhyItCannotConnect) {
   given.socket_path = long_path.c_str();
   EXPECT_EQ(panbo_client_connect(&given, &client_), -ENAMETOOLONG);
   given = options();
-  given.flags = 1;
+  given.flags = 1u << 31;
   EXPECT_EQ(panbo_client_connect(&given, &client_), -EINVAL);
   EXPECT_EQ(client_, nullptr);
 }
@@ -189,10 +189,10 @@ TEST_F(ApiTest, WaitsUntilTheBoIsIdle) {
   ASSERT_EQ(::pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
   const UniqueFd reader(ends[0]);
   panbo_bo bo(*client_);
-  bo.fd.reset(ends[1]);
+  bo.backing.keep_fd(UniqueFd(ends[1]));
   EXPECT_EQ(panbo_bo_wait(&bo, 0), 0);
   const std::vector<char> bytes(1 << 16);
-  while (::write(bo.fd.get(), bytes.data(), bytes.size()) > 0) continue;
+  while (::write(ends[1], bytes.data(), bytes.size()) > 0) continue;
   EXPECT_EQ(panbo_bo_wait(&bo, 0), -ETIMEDOUT);
   EXPECT_EQ(panbo_bo_wait(&bo, 1'000'000), -ETIMEDOUT);
   std::thread job([&] {
@@ -240,7 +240,7 @@ TEST_F(ApiTest, AForkedChildsCopyIsDead) {
     const panbo_alloc_request request{.struct_size = sizeof(request), .size = 4096};
     panbo_bo* none = nullptr;
     panbo_stats stats{.struct_size = sizeof(stats)};
-    const int fd = bo->fd.get();
+    const int fd = *bo->backing.fd();
     return panbo_bo_alloc(client_, &request, &none) == -EOWNERDEAD && none == nullptr &&
            panbo_client_dispatch(client_, 0) == -EOWNERDEAD && panbo_client_get_fd(client_) == -EOWNERDEAD &&
            panbo_client_get_stats(client_, &stats) == -EOWNERDEAD && panbo_bo_get_fd(bo) == -EOWNERDEAD &&
@@ -248,7 +248,7 @@ TEST_F(ApiTest, AForkedChildsCopyIsDead) {
            panbo_bo_release(bo, 0) == -EOWNERDEAD && ::fcntl(fd, F_GETFD) < 0;
   }));
   EXPECT_TRUE(holds_in_child([&] {
-    const int fds[] = {panbo_client_get_fd(client_), other->fd.get()};
+    const int fds[] = {panbo_client_get_fd(client_), *other->backing.fd()};
     panbo_client_close(client_);
     return ::fcntl(fds[0], F_GETFD) < 0 && ::fcntl(fds[1], F_GETFD) < 0;
   }));

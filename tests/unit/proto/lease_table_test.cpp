@@ -84,13 +84,14 @@ TEST(LeaseTableTest, ALeaseHasOneWinner) {
   uint32_t seen = 0;
   bool used = false;
   bool taken = false;
-  in_all_orders({[&] { used = use_lease(lease, kUnusedAtFirst); }},
-                {[&] { seen = look_at_lease(lease); }, [&] { taken = take_lease(lease, seen); }},
-                [&] {
-                  lease = kUnusedAtFirst;
-                  used = taken = false;
-                },
-                [&] { EXPECT_NE(used, taken); });
+  in_all_orders(
+      {[&] { used = use_lease(lease, kUnusedAtFirst); }},
+      {[&] { seen = look_at_lease(lease); }, [&] { taken = take_lease(lease, seen); }},
+      [&] {
+        lease = kUnusedAtFirst;
+        used = taken = false;
+      },
+      [&] { EXPECT_NE(used, taken); });
 }
 
 TEST(LeaseTableTest, ALeaseThatWasUsedInBetweenIsNotTaken) {
@@ -102,25 +103,26 @@ TEST(LeaseTableTest, ALeaseThatWasUsedInBetweenIsNotTaken) {
   bool used = false;
   bool taken = false;
   bool wake = false;
-  in_all_orders({[&] {
-                   used = use_lease(lease, kUnusedAtFirst);
-                   used_after_look = looked && used;
-                 },
-                 [&] {
-                   if (used) {
-                     std::ignore = free_lease(lease, with_use(kUnusedAtFirst, LeaseUse::kInUse), watched, wake);
-                   }
-                 }},
-                {[&] {
-                   seen = look_at_lease(lease);
-                   looked = true;
-                 },
-                 [&] { taken = take_lease(lease, seen); }},
-                [&] {
-                  lease = kUnusedAtFirst;
-                  used_after_look = looked = used = taken = false;
-                },
-                [&] { EXPECT_FALSE(used_after_look && taken); });
+  in_all_orders(
+      {[&] {
+         used = use_lease(lease, kUnusedAtFirst);
+         used_after_look = looked && used;
+       },
+       [&] {
+         if (used) {
+           std::ignore = free_lease(lease, with_use(kUnusedAtFirst, LeaseUse::kInUse), watched, wake);
+         }
+       }},
+      {[&] {
+         seen = look_at_lease(lease);
+         looked = true;
+       },
+       [&] { taken = take_lease(lease, seen); }},
+      [&] {
+        lease = kUnusedAtFirst;
+        used_after_look = looked = used = taken = false;
+      },
+      [&] { EXPECT_FALSE(used_after_look && taken); });
 }
 
 // The daemon goes to sleep while the client frees its only lease: either the daemon's last look sees it, or the client

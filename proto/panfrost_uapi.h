@@ -23,6 +23,27 @@ struct CreateBo {
 };
 static_assert(sizeof(CreateBo) == 24);
 
+struct WaitBo {
+  uint32_t handle;
+  uint32_t pad;
+  int64_t timeout_ns;  // a point in time, of CLOCK_MONOTONIC
+};
+static_assert(sizeof(WaitBo) == 16);
+
+struct MmapBo {
+  uint32_t handle;
+  uint32_t flags;
+  uint64_t offset;  // out: where to mmap the DRM file
+};
+static_assert(sizeof(MmapBo) == 16);
+
+struct GetBoOffset {
+  uint32_t handle;
+  uint32_t pad;
+  uint64_t offset;  // out: GPU address
+};
+static_assert(sizeof(GetBoOffset) == 16);
+
 inline constexpr uint32_t kWillNeed = 0;
 inline constexpr uint32_t kDontNeed = 1;
 
@@ -45,7 +66,10 @@ struct Submit {
 static_assert(sizeof(Submit) == 40);
 
 inline constexpr unsigned long kSubmit = DRM_IOW(DRM_COMMAND_BASE + 0x00, Submit);
+inline constexpr unsigned long kWaitBo = DRM_IOW(DRM_COMMAND_BASE + 0x01, WaitBo);
 inline constexpr unsigned long kCreateBo = DRM_IOWR(DRM_COMMAND_BASE + 0x02, CreateBo);
+inline constexpr unsigned long kMmapBo = DRM_IOWR(DRM_COMMAND_BASE + 0x03, MmapBo);
+inline constexpr unsigned long kGetBoOffset = DRM_IOWR(DRM_COMMAND_BASE + 0x05, GetBoOffset);
 inline constexpr unsigned long kMadvise = DRM_IOWR(DRM_COMMAND_BASE + 0x08, Madvise);
 
 }  // namespace panbo::uapi
