@@ -117,7 +117,7 @@ struct panbo_alloc_request {
 struct panbo_stats {
   uint32_t struct_size; /* set by the caller; never written */
   uint32_t reserved;
-  uint64_t leased_count; /* BOs that this client has now */
+  uint64_t leased_count; /* BOs that this client's program has now */
   uint64_t leased_bytes;
   uint64_t fresh; /* BOs got, by origin */
   uint64_t cached;
@@ -125,6 +125,9 @@ struct panbo_stats {
   uint64_t local;
   uint64_t direct;
   uint64_t failed; /* BOs asked for and not got */
+  /* Released BOs that are kept; they are not leased_. */
+  uint64_t kept_count;
+  uint64_t kept_bytes;
 };
 
 /* The version of the library that is running: major << 16 | minor << 8 | patch. Never fails. */

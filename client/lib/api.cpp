@@ -80,22 +80,43 @@ Result<void> connect(const panbo_client_options* given, panbo_client** out) {
   return {};
 }
 
+Result<codec::AllocItem> item_of(const panbo_alloc_request& request) {
+  if ((request.flags & ~kAllocFlags) != 0) return Errno{EINVAL};
+  return codec::AllocItem{
+      .size = request.size, .flags = request.flags, .label = request.label != nullptr ? request.label : ""};
+}
+
+// Without limit is the largest of all.
+uint64_t timeout_of(const panbo_alloc_request& request) {
+  return static_cast<uint64_t>(request.timeout_ns < 0 ? INT64_MAX : request.timeout_ns);
+}
+
+// By itself, and not as a batch of one: the room for a whole batch costs as much to prepare as all the rest.
+Result<void> alloc(Client& client, const panbo_alloc_request* given, panbo_bo** out) {
+  const auto request = copy_versioned<panbo_alloc_request>(reinterpret_cast<const std::byte*>(given), kRequestLeast);
+  if (!request) return request.error();
+  const auto item = item_of(*request);
+  if (!item) return item.error();
+  return client.alloc(std::span(&*item, 1), timeout_of(*request), out);
+}
+
 // The array's elements lie as far apart as their struct_size says, which need not be sizeof of our struct.
 Result<void> alloc(Client& client, const panbo_alloc_request* requests, size_t n, panbo_bo** out) {
   if (n == 0 || n > limits::kMaxBatch) return Errno{EINVAL};
   std::array<codec::AllocItem, limits::kMaxBatch> items;
-  int64_t timeout_ns = 0;
+  uint64_t timeout_ns = 0;
   const auto* from = reinterpret_cast<const std::byte*>(requests);
   for (size_t i = 0; i < n; ++i) {
     const auto request = copy_versioned<panbo_alloc_request>(from, kRequestLeast);
     if (!request) return request.error();
-    if (request->struct_size != requests->struct_size || (request->flags & ~kAllocFlags) != 0) return Errno{EINVAL};
-    items[i] = {.size = request->size, .flags = request->flags, .label = request->label ? request->label : ""};
-    // Without limit is the largest of all.
-    timeout_ns = std::max(timeout_ns, request->timeout_ns < 0 ? INT64_MAX : request->timeout_ns);
+    if (request->struct_size != requests->struct_size) return Errno{EINVAL};
+    const auto item = item_of(*request);
+    if (!item) return item.error();
+    items[i] = *item;
+    timeout_ns = std::max(timeout_ns, timeout_of(*request));
     from += request->struct_size;
   }
-  return client.alloc(std::span(items).first(n), static_cast<uint64_t>(timeout_ns), out);
+  return client.alloc(std::span(items).first(n), timeout_ns, out);
 }
 
 Result<void> get_stats(const Client& client, panbo_stats* out) {
@@ -135,10 +156,7 @@ int panbo_client_connect(const panbo_client_options* options, panbo_client** out
 
 void panbo_client_close(panbo_client* client) {
   // The fork caught another thread at work in it, and left it half done: what it has is beyond reach.
-  if (client != nullptr && !client->is_ours() && !client->at_rest()) {
-    ::close(client->fd());
-    return;
-  }
+  if (client != nullptr && !client->is_ours() && !client->at_rest()) return;
   delete client;
 }
 
@@ -155,7 +173,7 @@ int panbo_client_get_stats(panbo_client* client, panbo_stats* out) {
 }
 
 int panbo_bo_alloc(panbo_client* client, const panbo_alloc_request* request, panbo_bo** out) {
-  return panbo_bo_alloc_batch(client, request, 1, out);
+  return panbo::guarded(*client, [&] { return panbo::alloc(*client, request, out); });
 }
 
 int panbo_bo_alloc_batch(panbo_client* client, const panbo_alloc_request* requests, size_t n, panbo_bo** out) {
@@ -206,7 +224,6 @@ int panbo_bo_release(panbo_bo* bo, uint32_t flags) {
     bo->backing.drop();
     return -EOWNERDEAD;
   }
-  const bool known = (flags & ~panbo::kReleaseFlags) == 0;
-  const int status = panbo::guarded([&] { return bo->client.release(*bo, flags); });
-  return known ? status : -EINVAL;
+  bo->client.release(*bo, flags);
+  return (flags & ~panbo::kReleaseFlags) == 0 ? 0 : -EINVAL;
 }

@@ -1,5 +1,5 @@
-// The fd, the address and the mapping are made when they are first asked for, which several threads may do at once. Each
-// makes its own then, and all but the first let go of it: that is rarer than a lock would be dear.
+// The fd, the address and the mapping are made when they are first asked for, which several threads may do at once.
+// Each makes its own then, and all but the first let go of it: that is rarer than a lock would be dear.
 //
 // With a DRM file the fd goes as soon as the BO is imported: a driver has thousands of BOs, and a process 1024 fds.
 

@@ -1,84 +1,43 @@
-// Where BOs come from and go to. So far there is one source, the daemon: alloc() asks borrow_from_daemon().
+// A BO is sought in three places: among those that are kept, which costs no system call; with the daemon; and, when
+// there is no daemon and the program wants it so, in its own DRM file.
 //
-// Whatever may fail for want of memory is done before the daemon is asked. Once it has granted a lease, the lease is
-// either in bos_ or was given back.
+// A BO goes back the other way. What is kept stays a lease: only its word in the lease table says that it is not used,
+// and the daemon may take it. Whoever then finds it, in most cases the keeper's thread, drops what this process has of
+// the BO, and after that says so to the daemon, who lends it to the next one. In this order always: what is given back
+// must not be mapped here any more.
 //
-// The daemon is believed, but checked: each fd must be the one that its grant describes, of the size that was asked
-// for. The alternative to noticing a mix-up here is a GPU that writes into somebody else's BO.
+// When the daemon is gone nothing is lost: BOs are the kernel's, and stay until their last user is gone. Those that are
+// in use stay so; those that are kept are dropped, since nobody would take them back when memory is short.
 
 #include "client/lib/client.h"
 
-#include <sys/stat.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <array>
-#include <tuple>
 
-#include "client/lib/seqpacket_socket.h"
+#include "client/lib/session.h"
+#include "client/lib/sources.h"
 
 namespace panbo {
 namespace {
 
-Errno errno_of(codec::FailureCode code) {
-  switch (code) {
-    case codec::FailureCode::kInvalidArgument:
-      return Errno{EINVAL};
-    case codec::FailureCode::kTimedOut:
-      return Errno{ETIMEDOUT};
-    case codec::FailureCode::kOutOfMemory:
-      return Errno{ENOMEM};
-    case codec::FailureCode::kOverQuota:
-      return Errno{EDQUOT};
-    case codec::FailureCode::kNotPermitted:
-      return Errno{EACCES};
-    case codec::FailureCode::kUnknownLease:
-      return Errno{ENOENT};
-    case codec::FailureCode::kProtocol:
-      return Errno{EPROTO};
-    case codec::FailureCode::kNotSupported:
-      return Errno{EOPNOTSUPP};
-    case codec::FailureCode::kVersion:
-      return Errno{EPROTONOSUPPORT};
-    case codec::FailureCode::kUnknown:
-    case codec::FailureCode::kDevice:
-      break;
-  }
-  return Errno{EIO};
+constexpr std::chrono::milliseconds kPatience{5000};
+/// When the program can do without the daemon.
+constexpr std::chrono::milliseconds kShortPatience{100};
+
+constexpr size_t kMaxKept = 1024;
+
+// A BO that has no handle has an fd, and those are the program's, too.
+size_t max_kept(const ClientSettings& settings) {
+  rlimit fds{};
+  if (settings.drm != nullptr || ::getrlimit(RLIMIT_NOFILE, &fds) != 0) return kMaxKept;
+  return std::min<size_t>(kMaxKept, fds.rlim_cur / 4);
 }
 
-// What an unknown origin means for the contents nobody knows: as for a cached BO, anything may be in it.
-uint32_t origin_of(const codec::Grant& grant) {
-  const auto origin = static_cast<uint32_t>(grant.origin);
-  return origin == PANBO_ORIGIN_FRESH || origin == PANBO_ORIGIN_WAITED ? origin : PANBO_ORIGIN_CACHED;
-}
-
-bool describes(const codec::Grant& grant, const UniqueFd& fd) {
-  struct stat status;
-  return ::fstat(fd.get(), &status) == 0 && status.st_ino == grant.inode &&
-         static_cast<uint64_t>(status.st_size) == grant.size;
-}
-
-Result<void> fill(std::list<panbo_bo>& bos, std::span<const codec::AllocItem> items, const codec::Granted& granted,
-                  Answer& answer, DrmFile* drm) {
-  if (answer.fds_lost) return Errno{EMFILE};
-  if (granted.count != items.size() || answer.fds.count() != granted.count) return Errno{EPROTO};
-  size_t i = 0;
-  for (panbo_bo& bo : bos) {
-    const codec::Grant& grant = granted.storage[i];
-    UniqueFd fd = answer.fds.take(i);
-    if (!describes(grant, fd) || grant.size < items[i].size) return Errno{EPROTO};
-    if (drm == nullptr) {
-      bo.backing.keep_fd(std::move(fd));
-    } else if (const auto imported = bo.backing.import(*drm, fd); !imported) {
-      return imported;
-    }
-    bo.lease_id = grant.lease_id;
-    bo.size = grant.size;
-    bo.origin = origin_of(grant);
-    bo.kind = items[i].flags & (PANBO_BO_EXECUTABLE | PANBO_BO_HEAP);
-    ++i;
-  }
-  return {};
+// Of this process, or of what the caller said, and not of the daemon: it may come back, and this would not go away.
+bool is_our_fault(Errno error) {
+  return error == Errno{ENAMETOOLONG} || error == Errno{EMFILE} || error == Errno{ENFILE} || error == Errno{ENOMEM};
 }
 
 }  // namespace
@@ -86,22 +45,36 @@ Result<void> fill(std::list<panbo_bo>& bos, std::span<const codec::AllocItem> it
 Result<std::unique_ptr<panbo_client>> Client::connect(ClientSettings settings) {
   auto guard = ForkGuard::make();
   if (!guard) return guard.error();
-  auto socket = connect_seqpacket(settings.socket_path.c_str());
-  if (!socket) return socket.error();
-  auto client = std::make_unique<panbo_client>(*std::move(guard), std::move(settings), *std::move(socket));
-  if (const auto greeted = client->greet(); !greeted) return greeted.error();
-  client->start_recording();
+  auto client = std::make_unique<panbo_client>(*std::move(guard), std::move(settings));
+  if (const auto started = client->start(); !started) return started.error();
   return client;
 }
 
-// The fds go first: a BO whose lease ends while somebody has an fd of it is not lent again until that is closed. The
-// connection is shut down because a child that was forked may still have the socket open.
+Client::Client(ForkGuard guard, ClientSettings settings)
+    : guard_(std::move(guard)), settings_(std::move(settings)), bos_(max_kept(settings_)), keeper_(*this, guard_) {
+}
+
+Result<void> Client::start() {
+  auto link = DaemonLink::make(
+      {.greeting = {.path = settings_.socket_path, .name = settings_.name, .lease_table = !has(PANBO_CLIENT_NO_CACHE)},
+       .patience = has(PANBO_CLIENT_DIRECT) ? kShortPatience : kPatience,
+       .is_optional = has(PANBO_CLIENT_DIRECT),
+       .watch_bell = has(PANBO_CLIENT_NO_THREAD)},
+      guard_);
+  if (!link) return link.error();
+  link_ = *std::move(link);
+  const auto session = connected();
+  if (!session && (!has(PANBO_CLIENT_DIRECT) || is_our_fault(session.error()))) return session.error();
+  start_recording();
+  return {};
+}
+
+// The end of the connection gives the leases back.
 Client::~Client() {
+  keeper_.stop();
   auto bos = bos_.remove_all();
   drop(bos);
-  if (!is_ours()) return;
-  if (recorder_ != nullptr) recorder_->depart(recorded_);
-  connection_.shut_down();
+  if (recorder_ != nullptr && is_ours()) recorder_->depart(recorded_);
 }
 
 void Client::start_recording() {
@@ -109,97 +82,197 @@ void Client::start_recording() {
   if (recorder_ != nullptr) recorded_ = recorder_->arrive(settings_.name);
 }
 
-Result<void> Client::greet() {
-  codec::PacketBuffer hello;
-  codec::PacketBuffer buffer;
-  const uint64_t id = connection_.next_request_id();
-  const auto answer =
-      connection_.call(id, codec::encode_hello(id, limits::kProtocolVersion, settings_.name, hello), buffer);
-  if (!answer) return answer.error();
-  const auto message = codec::decode(answer->packet);
-  if (!message) return Errno{EPROTO};
-  if (const auto* failure = std::get_if<codec::Failure>(&message->body)) return errno_of(failure->code);
-  const auto* welcome = std::get_if<codec::Welcome>(&message->body);
-  if (welcome == nullptr) return Errno{EPROTO};
-  if (welcome->protocol_version != limits::kProtocolVersion) return Errno{EPROTONOSUPPORT};
-  return {};
+Result<std::shared_ptr<Session>> Client::connected() {
+  bool is_new = false;
+  auto session = link_->get(is_new);
+  if (is_new) {
+    page_size_ = (*session)->page_size();
+    keeper_.session_changed();
+  }
+  return session;
 }
+
+Result<int> Client::dispatch(Deadline deadline) {
+  const auto session = link_->current();
+  if (session == nullptr) return Errno{ENOTCONN};
+  const int bell = has(PANBO_CLIENT_NO_THREAD) ? session->bell() : kNoFd;
+  const auto hear_bell = [&] {
+    if (bell == kNoFd || !session->hear_bell()) return 0;
+    bell_rang();
+    return 1;
+  };
+  const int rung = hear_bell();
+  const auto handled = session->connection().dispatch(rung > 0 ? deadline_after(0) : deadline, bell);
+  if (!handled) {
+    session_over(*session);
+    return handled;
+  }
+  return rung + *handled + hear_bell();
+}
+
+void Client::bell_rang() {
+  give_back(bos_.remove_taken());
+}
+
+void Client::session_over(Session& session) {
+  link_->forget(session);
+  give_back(bos_.remove_orphans());
+}
+
+/// Kept BOs that were found for an allocation. Unless it is done they are kept again.
+struct Client::Hits {
+  Client& client;
+  std::span<panbo_bo*> bos;
+  bool done = false;
+
+  ~Hits() {
+    if (done) return;
+    for (panbo_bo* bo : bos) {
+      if (bo != nullptr) client.put_back(*bo);
+    }
+    client.bos_.count_failed(bos.size());
+  }
+};
 
 Result<void> Client::alloc(std::span<const codec::AllocItem> items, uint64_t timeout_ns, panbo_bo** out) {
-  auto bos = BoList::make(*this, items.size());
-  if (const auto borrowed = borrow_from_daemon(items, timeout_ns, bos); !borrowed) {
-    bos_.count_failed(items.size());
-    return borrowed.error();
+  std::array<panbo_bo*, limits::kMaxBatch> bos;
+  bool complete = true;
+  for (size_t i = 0; i < items.size(); ++i) {
+    bos[i] = use_kept(items[i]);
+    complete = complete && bos[i] != nullptr;
   }
-  const codec::AllocItem* item = items.data();
-  for (panbo_bo& bo : bos) {
-    if (recorder_ != nullptr) bo.recorded = recorder_->alloc(recorded_, item->size, item->flags);
-    ++item;
-    *out++ = &bo;
+  if (!complete) {
+    Hits hits{.client = *this, .bos = std::span(bos).first(items.size())};
+    if (const auto fetched = fetch(items, timeout_ns, hits.bos); !fetched) return fetched;
+    hits.done = true;
   }
-  bos_.add(bos);
+  for (size_t i = 0; i < items.size(); ++i) {
+    if (recorder_ != nullptr) bos[i]->recorded = recorder_->alloc(recorded_, items[i].size, items[i].flags);
+    out[i] = bos[i];
+  }
   return {};
 }
 
-Result<void> Client::borrow_from_daemon(std::span<const codec::AllocItem> items, uint64_t timeout_ns,
-                                        std::list<panbo_bo>& bos) {
-  codec::PacketBuffer request;
-  codec::PacketBuffer buffer;
-  const uint64_t id = connection_.next_request_id();
-  auto answer = connection_.call(id, codec::encode_alloc(id, items, timeout_ns, request), buffer);
-  if (!answer) return answer.error();
-  const auto message = codec::decode(answer->packet);
-  if (!message) return broken();
-  if (const auto* failure = std::get_if<codec::Failure>(&message->body)) return errno_of(failure->code);
-  const auto* granted = std::get_if<codec::Granted>(&message->body);
-  if (granted == nullptr) return broken();
-
-  const auto filled = fill(bos, items, *granted, *answer, settings_.drm.get());
-  if (!filled) {
-    answer->fds.clear();
-    for (panbo_bo& bo : bos) bo.backing.drop();
-    give_back(granted->grants());
-  }
-  return filled;
+panbo_bo* Client::use_kept(const codec::AllocItem& item) {
+  const uint64_t page_size = page_size_.load(std::memory_order_relaxed);
+  if ((item.flags & PANBO_BO_ZEROED) != 0 || !LocalCache::can_keep(item.size, page_size)) return nullptr;
+  const uint32_t kind = item.flags & kKindFlags;
+  bool maybe_busy = false;
+  panbo_bo* bo = bos_.use_kept(kind, size_class_of(kind, item.size, page_size), maybe_busy);
+  if (bo == nullptr || !maybe_busy || bo->backing.wait(deadline_after(0))) return bo;
+  put_back(*bo);
+  return nullptr;
 }
 
-Result<void> Client::release(panbo_bo& bo, uint32_t flags) {
-  const uint64_t lease_id = bo.lease_id;
+void Client::put_back(panbo_bo& bo) {
+  if (bos_.put_back(bo)) say_unused();
+}
+
+void Client::say_unused() {
+  // Of another session than the lease, it says nothing wrong.
+  if (const auto session = link_->current(); session != nullptr) session->say_unused();
+}
+
+// Those of `bos` that are nullptr.
+Result<void> Client::fetch(std::span<const codec::AllocItem> items, uint64_t timeout_ns, std::span<panbo_bo*> bos) {
+  std::array<codec::AllocItem, limits::kMaxBatch> missing;
+  size_t count = 0;
+  for (size_t i = 0; i < items.size(); ++i) {
+    if (bos[i] == nullptr) missing[count++] = items[i];
+  }
+  auto fetched = fetch(std::span(missing).first(count), timeout_ns);
+  if (!fetched) return fetched.error();
+  auto next = fetched->begin();
+  for (panbo_bo*& bo : bos) {
+    if (bo == nullptr) bo = &*next++;
+  }
+  bos_.add(*fetched);
+  return {};
+}
+
+Result<std::list<panbo_bo>> Client::fetch(std::span<codec::AllocItem> items, uint64_t timeout_ns) {
+  bool tried_again = false;
+  bool gave_back = false;
+  for (;;) {
+    const auto session = connected();
+    if (!session) return without_daemon(items);
+    auto borrowed = borrow(*session, items, timeout_ns);
+    if (borrowed) return borrowed;
+    const Errno error = borrowed.error();
+    if (error == Errno{ENOTCONN}) {
+      session_over(**session);
+      if (tried_again) return without_daemon(items);
+      tried_again = true;
+    } else if (error == Errno{EDQUOT} || error == Errno{ENOMEM} || error == Errno{ENOSPC}) {
+      auto kept = bos_.remove_kept();
+      if (gave_back || kept.empty()) return error;
+      give_back(std::move(kept));
+      gave_back = true;
+    } else {
+      return error;
+    }
+  }
+}
+
+Result<std::list<panbo_bo>> Client::borrow(const std::shared_ptr<Session>& session, std::span<codec::AllocItem> items,
+                                           uint64_t timeout_ns) {
+  std::array<LocalBin*, limits::kMaxBatch> bins{};
+  if (session->table().exists() && can_keep()) bos_.plan(items, bins, session->page_size());
+  auto borrowed = panbo::borrow(*this, session, items, bins, timeout_ns, settings_.drm.get());
+  if (!borrowed) return borrowed.error();
+  bos_.add_unused(borrowed->extras);
+  // What the daemon has taken back already.
+  give_back(std::move(borrowed->extras));
+  return std::move(borrowed->granted);
+}
+
+Result<std::list<panbo_bo>> Client::without_daemon(std::span<const codec::AllocItem> items) {
+  if (!has(PANBO_CLIENT_DIRECT)) return Errno{ENOTCONN};
+  return create_direct(*this, items, *settings_.drm);
+}
+
+void Client::release(panbo_bo& bo, uint32_t flags) {
+  bool idle = (flags & PANBO_RELEASE_IDLE) != 0;
   if (recorder_ != nullptr) {
-    const bool idle = (flags & PANBO_RELEASE_IDLE) != 0 || bo.backing.wait(deadline_after(0));
+    idle = idle || bo.backing.wait(deadline_after(0));
     recorder_->release(recorded_, bo.recorded, !idle);
   }
-  auto removed = bos_.remove(bo);
-  drop(removed);
-  codec::PacketBuffer buffer;
-  return connection_.send(codec::encode_release(std::span(&lease_id, 1), buffer));
+  const bool is_shared = (flags & PANBO_RELEASE_SHARED) != 0 || bo.backing.was_exported();
+  if (bo.bin == nullptr || is_shared || !can_keep() || !keep(bo, idle)) give_back(bos_.remove(bo));
 }
 
-// What a BO has is closed before its lease is given back: the daemon must not lend a BO that is still mapped here.
+// False: it was not kept.
+bool Client::keep(panbo_bo& bo, bool idle) {
+  auto kept = bos_.keep(bo, idle);
+  if (kept.wake) say_unused();
+  if (!kept.in_excess.empty()) give_back(std::move(kept.in_excess));
+  return kept.done;
+}
+
 void Client::drop(std::list<panbo_bo>& bos) {
   for (panbo_bo& bo : bos) {
     if (!is_ours()) {
       bo.backing.disown();
-    } else if (settings_.on_drop != nullptr) {
+    } else if (settings_.on_drop != nullptr && bo.origin != 0) {
       settings_.on_drop(&bo, bo.user_data);
     }
   }
   bos.clear();
 }
 
-void Client::give_back(std::span<const codec::Grant> grants) {
-  if (grants.empty()) return;
-  std::array<uint64_t, limits::kMaxBatch> ids;
-  std::ranges::transform(grants, ids.begin(), &codec::Grant::lease_id);
-  codec::PacketBuffer buffer;
-  // If it cannot be sent the daemon is gone, and has taken them back itself.
-  std::ignore = connection_.send(codec::encode_release(std::span(ids).first(grants.size()), buffer));
-}
-
-// The daemon's answer makes no sense, so which leases it gave is not known: it learns by the end of the connection.
-Errno Client::broken() {
-  connection_.shut_down();
-  return Errno{EPROTO};
+void Client::give_back(std::list<panbo_bo> bos) {
+  while (!bos.empty()) {
+    const auto session = bos.front().session;
+    std::array<uint64_t, limits::kMaxReleases> ids;
+    size_t count = 0;
+    std::list<panbo_bo> some;
+    while (!bos.empty() && bos.front().session == session && count < ids.size()) {
+      ids[count++] = bos.front().lease_id;
+      some.splice(some.end(), bos, bos.begin());
+    }
+    drop(some);
+    if (session != nullptr) session->release(std::span(ids).first(count));
+  }
 }
 
 }  // namespace panbo

@@ -1,7 +1,9 @@
-// A client: its connection to the daemon and the BOs that came over it.
+// A client: the BOs that its program has or that are kept for it, and the daemon that they come from.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <list>
 #include <memory>
 #include <span>
 #include <string>
@@ -9,9 +11,10 @@
 #include "client/include/panbo.h"
 #include "client/lib/bo_list.h"
 #include "client/lib/codec.h"
-#include "client/lib/connection.h"
+#include "client/lib/daemon_link.h"
 #include "client/lib/drm_file.h"
 #include "client/lib/fork_guard.h"
+#include "client/lib/keeper.h"
 #include "client/lib/recorder.h"
 #include "proto/result.h"
 
@@ -30,52 +33,72 @@ struct ClientSettings {
 };
 
 /// Thread-safe, except for connect() and destruction. Errors are those that panbo.h names. May throw std::bad_alloc.
-class Client {
+class Client : private Keeper::Work {
  public:
   /// Connects to the daemon's socket and introduces itself.
   static Result<std::unique_ptr<panbo_client>> connect(ClientSettings settings);
 
-  Client(ForkGuard guard, ClientSettings settings, UniqueFd socket)
-      : guard_(std::move(guard)), settings_(std::move(settings)), connection_(std::move(socket)) {}
+  Client(ForkGuard guard, ClientSettings settings);
   /// Gives every lease back. In a forked child it only closes the child's fds, and unmaps.
-  ~Client();
+  ~Client() override;
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
   /// False in a forked child. Everything but what is said to work there is then forbidden.
   [[nodiscard]] bool is_ours() const { return guard_.in_maker(); }
 
-  /// Borrowed. Works in a forked child.
-  [[nodiscard]] int fd() const { return connection_.fd(); }
-  Result<int> dispatch(Deadline deadline) { return connection_.dispatch(deadline); }
+  /// Borrowed.
+  [[nodiscard]] int fd() const { return link_->fd(); }
+  Result<int> dispatch(Deadline deadline);
   [[nodiscard]] panbo_stats stats() const { return bos_.stats(); }
 
   /// From 1 to limits::kMaxBatch items, whose BOs are written to `out` in their order: all or none.
   Result<void> alloc(std::span<const codec::AllocItem> items, uint64_t timeout_ns, panbo_bo** out);
 
   /// `bo` is this client's, and is dead afterwards. `flags`: PANBO_RELEASE_*.
-  Result<void> release(panbo_bo& bo, uint32_t flags);
+  void release(panbo_bo& bo, uint32_t flags);
 
   /// Whether a forked child may destroy it: see Connection::at_rest().
-  [[nodiscard]] bool at_rest() { return connection_.at_rest() && bos_.at_rest(); }
+  [[nodiscard]] bool at_rest() { return link_->at_rest() && bos_.at_rest() && keeper_.at_rest(); }
 
  private:
-  Result<void> greet();
-  Result<void> borrow_from_daemon(std::span<const codec::AllocItem> items, uint64_t timeout_ns,
-                                  std::list<panbo_bo>& bos);
+  struct Hits;
+
+  std::shared_ptr<Session> session() override { return link_->current(); }
+  void bell_rang() override;
+  void session_over(Session& session) override;
+
+  [[nodiscard]] bool has(uint32_t flag) const { return (settings_.flags & flag) != 0; }
+  Result<void> start();
   void start_recording();
+
+  panbo_bo* use_kept(const codec::AllocItem& item);
+  void put_back(panbo_bo& bo);
+  Result<void> fetch(std::span<const codec::AllocItem> items, uint64_t timeout_ns, std::span<panbo_bo*> bos);
+  Result<std::list<panbo_bo>> fetch(std::span<codec::AllocItem> items, uint64_t timeout_ns);
+  Result<std::list<panbo_bo>> borrow(const std::shared_ptr<Session>& session, std::span<codec::AllocItem> items,
+                                     uint64_t timeout_ns);
+  Result<std::list<panbo_bo>> without_daemon(std::span<const codec::AllocItem> items);
+  Result<std::shared_ptr<Session>> connected();
+
+  /// Somebody hears the bell for what is kept.
+  [[nodiscard]] bool can_keep() { return has(PANBO_CLIENT_NO_THREAD) || keeper_.start(); }
+  bool keep(panbo_bo& bo, bool idle);
+  void say_unused();
   void drop(std::list<panbo_bo>& bos);
-  void give_back(std::span<const codec::Grant> grants);
-  Errno broken();
+  void give_back(std::list<panbo_bo> bos);
 
   const ForkGuard guard_;
   const ClientSettings settings_;
-  Connection connection_;
+  std::unique_ptr<DaemonLink> link_;
   BoList bos_;
+  /// Of the last session. 0: nothing is kept.
+  std::atomic<uint64_t> page_size_ = 0;
   /// nullptr: nothing is recorded.
   Recorder* recorder_ = nullptr;
   /// This client's number in the recording.
   uint32_t recorded_ = 0;
+  Keeper keeper_;
 };
 
 }  // namespace panbo

@@ -27,18 +27,26 @@ enum class EnvelopeField : pbf_tag_type {
   kHello = 2,
   kAlloc = 3,
   kRelease = 4,
+  kLeasesUnused = 5,
   kWelcome = 16,
   kGranted = 17,
   kFailure = 18,
   kPressureEvent = 19,
 };
-enum class HelloField : pbf_tag_type { kProtocolVersion = 1, kName = 2 };
+enum class HelloField : pbf_tag_type { kProtocolVersion = 1, kName = 2, kLeaseTable = 3 };
 enum class AllocField : pbf_tag_type { kItems = 1, kTimeoutNs = 2 };
-enum class AllocItemField : pbf_tag_type { kSize = 1, kFlags = 2, kLabel = 3 };
+enum class AllocItemField : pbf_tag_type { kSize = 1, kFlags = 2, kLabel = 3, kExtra = 4 };
 enum class ReleaseField : pbf_tag_type { kLeaseIds = 1 };
-enum class WelcomeField : pbf_tag_type { kProtocolVersion = 1, kDaemonVersion = 2, kClientId = 3, kMaxBoSize = 4 };
+enum class WelcomeField : pbf_tag_type {
+  kProtocolVersion = 1,
+  kDaemonVersion = 2,
+  kClientId = 3,
+  kMaxBoSize = 4,
+  kPageSize = 5,
+  kLeaseTableWords = 6,
+};
 enum class GrantedField : pbf_tag_type { kGrants = 1 };
-enum class GrantField : pbf_tag_type { kLeaseId = 1, kSize = 2, kInode = 3, kOrigin = 4 };
+enum class GrantField : pbf_tag_type { kLeaseId = 1, kSize = 2, kInode = 3, kOrigin = 4, kSlot = 5, kExtraOf = 6 };
 enum class FailureField : pbf_tag_type { kCode = 1, kMessage = 2 };
 enum class PressureEventField : pbf_tag_type { kLevel = 1 };
 
@@ -88,6 +96,12 @@ Welcome read(Reader<WelcomeField> reader) {
       case varint(WelcomeField::kMaxBoSize):
         welcome.max_bo_size = reader.get_uint64();
         break;
+      case varint(WelcomeField::kPageSize):
+        welcome.page_size = reader.get_uint64();
+        break;
+      case varint(WelcomeField::kLeaseTableWords):
+        welcome.lease_table_words = reader.get_uint32();
+        break;
       default:
         reader.skip();
     }
@@ -110,6 +124,12 @@ Grant read(Reader<GrantField> reader) {
         break;
       case varint(GrantField::kOrigin):
         grant.origin = reader.get_enum();
+        break;
+      case varint(GrantField::kSlot):
+        grant.slot = reader.get_uint32();
+        break;
+      case varint(GrantField::kExtraOf):
+        grant.extra_of = reader.get_uint32();
         break;
       default:
         reader.skip();
@@ -193,7 +213,7 @@ Reader<EnvelopeField> reader_of(std::span<const std::byte> packet) {
 }  // namespace
 
 std::span<const std::byte> encode_hello(uint64_t request_id, uint32_t protocol_version, std::string_view name,
-                                        PacketBuffer& buffer) {
+                                        bool lease_table, PacketBuffer& buffer) {
   Buffer out = buffer_over(buffer);
   Builder<EnvelopeField> envelope(out);
   envelope.add_uint64(EnvelopeField::kRequestId, request_id);
@@ -202,6 +222,7 @@ std::span<const std::byte> encode_hello(uint64_t request_id, uint32_t protocol_v
     hello.add_uint32(HelloField::kProtocolVersion, protocol_version);
     const WireText text(name);
     hello.add_string(HelloField::kName, text.view().data(), text.view().size());
+    if (lease_table) hello.add_bool(HelloField::kLeaseTable, true);
   }
   return written(buffer, out);
 }
@@ -219,6 +240,7 @@ std::span<const std::byte> encode_alloc(uint64_t request_id, std::span<const All
       if (item.flags != 0) one.add_uint32(AllocItemField::kFlags, item.flags);
       const WireText label(item.label);
       if (!label.view().empty()) one.add_string(AllocItemField::kLabel, label.view().data(), label.view().size());
+      if (item.extra != 0) one.add_uint32(AllocItemField::kExtra, item.extra);
     }
     if (timeout_ns != 0) alloc.add_uint64(AllocField::kTimeoutNs, timeout_ns);
   }
@@ -232,6 +254,13 @@ std::span<const std::byte> encode_release(std::span<const uint64_t> lease_ids, P
     Builder<ReleaseField> release(envelope, EnvelopeField::kRelease);
     release.add_packed_uint64(ReleaseField::kLeaseIds, lease_ids.begin(), lease_ids.end());
   }
+  return written(buffer, out);
+}
+
+std::span<const std::byte> encode_leases_unused(PacketBuffer& buffer) {
+  Buffer out = buffer_over(buffer);
+  Builder<EnvelopeField> envelope(out);
+  envelope.add_message(EnvelopeField::kLeasesUnused, "", 0);
   return written(buffer, out);
 }
 

@@ -23,7 +23,7 @@ using PacketBuffer = std::array<std::byte, limits::kMaxPacketBytes>;
 // the largest message that limits.h allows fits the buffer.
 
 std::span<const std::byte> encode_hello(uint64_t request_id, uint32_t protocol_version, std::string_view name,
-                                        PacketBuffer& buffer);
+                                        bool lease_table, PacketBuffer& buffer);
 
 struct AllocItem {
   /// In bytes.
@@ -31,6 +31,8 @@ struct AllocItem {
   /// AllocFlag of panbo.proto; the same bits as PANBO_BO_*.
   uint32_t flags = 0;
   std::string_view label;
+  /// How many more are welcome.
+  uint32_t extra = 0;
 };
 
 /// At most limits::kMaxBatch items.
@@ -40,6 +42,8 @@ std::span<const std::byte> encode_alloc(uint64_t request_id, std::span<const All
 /// At most limits::kMaxReleases ids.
 std::span<const std::byte> encode_release(std::span<const uint64_t> lease_ids, PacketBuffer& buffer);
 
+std::span<const std::byte> encode_leases_unused(PacketBuffer& buffer);
+
 // From the daemon.
 
 struct Welcome {
@@ -47,6 +51,9 @@ struct Welcome {
   std::string_view daemon_version;
   uint64_t client_id = 0;
   uint64_t max_bo_size = 0;
+  /// In bytes.
+  uint64_t page_size = 0;
+  uint32_t lease_table_words = 0;
 };
 
 struct Grant {
@@ -55,6 +62,10 @@ struct Grant {
   uint64_t inode = 0;
   /// Origin of panbo.proto; may be one that this library does not know.
   int32_t origin = 0;
+  /// 0: none.
+  uint32_t slot = 0;
+  /// 0: it is not an extra one.
+  uint32_t extra_of = 0;
 };
 
 struct Granted {

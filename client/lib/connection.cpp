@@ -88,7 +88,8 @@ uint64_t Connection::next_request_id() {
   return ++last_request_id_;
 }
 
-Result<Answer> Connection::call(uint64_t request_id, std::span<const std::byte> request, codec::PacketBuffer& buffer) {
+Result<Answer> Connection::call(uint64_t request_id, std::span<const std::byte> request, codec::PacketBuffer& buffer,
+                                Deadline deadline) {
   Waiter waiter(*this, request_id, &buffer);
   // When the daemon has hung up, what it said before is still there to be read: it may be the reason.
   if (const auto sent = send(request); !sent && sent.error() != Errno{ENOTCONN}) return sent.error();
@@ -96,11 +97,8 @@ Result<Answer> Connection::call(uint64_t request_id, std::span<const std::byte> 
   std::unique_lock lock(mutex_);
   while (!waiter.answered()) {
     if (ended_) return Errno{ENOTCONN};
-    if (reading_) {
-      waiter.sleep(lock, std::nullopt);
-    } else {
-      read_packet(lock, std::nullopt);
-    }
+    const bool in_time = reading_ ? waiter.sleep(lock, deadline) : read_packet(lock, deadline) || ended_;
+    if (!in_time && !waiter.answered()) return Errno{ETIMEDOUT};
   }
   return waiter.take_answer();
 }
@@ -111,14 +109,14 @@ Result<void> Connection::send(std::span<const std::byte> packet, int flags) {
   return sent;
 }
 
-Result<int> Connection::dispatch(Deadline deadline) {
+Result<int> Connection::dispatch(Deadline deadline, int or_readable) {
   Waiter waiter(*this, 0, nullptr);
   std::unique_lock lock(mutex_);
   while (reading_) {
     if (!waiter.sleep(lock, deadline)) return 0;
   }
   int handled = 0;
-  while (handled < kMaxPacketsPerDispatch && !ended_ && read_packet(lock, deadline)) {
+  while (handled < kMaxPacketsPerDispatch && !ended_ && read_packet(lock, deadline, or_readable)) {
     ++handled;
     deadline = deadline_after(0);
   }
@@ -136,11 +134,11 @@ bool Connection::at_rest() {
 }
 
 // With the mutex held, which is dropped while it waits. False: nothing came in time, or the connection has ended.
-bool Connection::read_packet(std::unique_lock<std::mutex>& lock, Deadline deadline) {
+bool Connection::read_packet(std::unique_lock<std::mutex>& lock, Deadline deadline, int or_readable) {
   reading_ = true;
   lock.unlock();
   ReceivedFds fds;
-  const auto packet = receive(fds, deadline);
+  const auto packet = receive(fds, deadline, or_readable);
   lock.lock();
   reading_ = false;
 
@@ -154,9 +152,9 @@ bool Connection::read_packet(std::unique_lock<std::mutex>& lock, Deadline deadli
   return true;
 }
 
-Result<ReceivedPacket> Connection::receive(ReceivedFds& fds, Deadline deadline) {
-  if (deadline) {
-    const auto events = poll_until(socket_.get(), POLLIN, deadline);
+Result<ReceivedPacket> Connection::receive(ReceivedFds& fds, Deadline deadline, int or_readable) {
+  if (deadline || or_readable >= 0) {
+    const auto events = poll_until(socket_.get(), POLLIN, deadline, or_readable);
     if (!events) return events.error();
     if (*events == 0) return Errno{EAGAIN};
   }

@@ -29,7 +29,8 @@ Result<void> ioctl_of(int fd, unsigned long request, void* argument) {
 }
 
 uint32_t create_flags(uint32_t flags) {
-  return ((flags & PANBO_BO_EXECUTABLE) != 0 ? 0 : uapi::kBoNoexec) | ((flags & PANBO_BO_HEAP) != 0 ? uapi::kBoHeap : 0);
+  return ((flags & PANBO_BO_EXECUTABLE) != 0 ? 0 : uapi::kBoNoexec) |
+         ((flags & PANBO_BO_HEAP) != 0 ? uapi::kBoHeap : 0);
 }
 
 // What the kernel wants for "without limit" is a point in time that does not come.

@@ -24,12 +24,13 @@ Deadline deadline_after(int64_t timeout_ns) {
   return now + std::min<nanoseconds>(nanoseconds(timeout_ns), steady_clock::time_point::max() - now);
 }
 
-Result<short> poll_until(int fd, short events, Deadline deadline) {
-  pollfd p{.fd = fd, .events = events, .revents = 0};
+Result<short> poll_until(int fd, short events, Deadline deadline, int or_readable) {
+  pollfd fds[] = {{.fd = fd, .events = events, .revents = 0}, {.fd = or_readable, .events = POLLIN, .revents = 0}};
+  const nfds_t count = or_readable != kNoFd ? 2 : 1;
   for (;;) {
     const timespec left = deadline ? remaining(*deadline) : timespec{};
-    const int ready = ::ppoll(&p, 1, deadline ? &left : nullptr, nullptr);
-    if (ready > 0) return p.revents;
+    const int ready = ::ppoll(fds, count, deadline ? &left : nullptr, nullptr);
+    if (ready > 0) return fds[0].revents;
     if (ready == 0) return short{0};
     if (errno != EINTR) return Errno::last();
   }

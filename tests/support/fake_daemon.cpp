@@ -7,11 +7,13 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
 #include <stdexcept>
 
 #include "proto/packet.h"
+#include "proto/size_class.h"
 
 namespace panbo::test {
 namespace {
@@ -85,8 +87,23 @@ FakeDaemon::FakeDaemon() : stop_(::eventfd(0, EFD_CLOEXEC)) {
   check(::mkdtemp(pattern.data()) != nullptr, "mkdtemp");
   directory_ = pattern;
   socket_path_ = directory_ + "/socket";
+  start();
+}
+
+void FakeDaemon::start() {
   listener_ = listen_at(socket_path_);
   thread_ = std::thread([this] { run(); });
+}
+
+void FakeDaemon::lend_tables(uint32_t max_extra) {
+  const std::lock_guard lock(mutex_);
+  lends_tables_ = true;
+  max_extra_ = max_extra;
+}
+
+std::shared_ptr<FakeLeaseTable> FakeDaemon::table() {
+  const std::lock_guard lock(mutex_);
+  return table_;
 }
 
 FakeDaemon::~FakeDaemon() {
@@ -98,6 +115,8 @@ void FakeDaemon::stop() {
   if (!thread_.joinable()) return;
   check(::eventfd_write(stop_.get(), 1) == 0, "eventfd_write");
   thread_.join();
+  eventfd_t stopped;
+  check(::eventfd_read(stop_.get(), &stopped) == 0, "eventfd_read");
   listener_.reset();
   std::filesystem::remove(socket_path_);
 }
@@ -110,21 +129,45 @@ void FakeDaemon::follow(Script script) {
 void FakeDaemon::serve(Peer& peer, const wire::Envelope& request) {
   wire::Envelope answer;
   answer.set_request_id(request.request_id());
-  std::vector<UniqueFd> fds;
   if (request.has_hello()) {
-    answer.mutable_welcome()->set_protocol_version(1);
-    answer.mutable_welcome()->set_daemon_version("fake");
-    answer.mutable_welcome()->set_client_id(1);
-    answer.mutable_welcome()->set_max_bo_size(1 << 30);
+    std::vector<int> fds;
+    welcome(*answer.mutable_welcome(), request.hello().lease_table(), fds);
+    peer.send(answer, fds);
   } else if (request.has_alloc()) {
-    for (const wire::AllocItem& item : request.alloc().items()) {
-      fds.push_back(make_memfd((item.size() + kPage - 1) / kPage * kPage));
-      *answer.mutable_granted()->add_grants() = describe(fds.back().get(), ++last_lease_);
-    }
-  } else {
-    return;
+    std::vector<UniqueFd> fds;
+    grant(request.alloc(), *answer.mutable_granted(), fds);
+    peer.send(answer, borrow(fds));
   }
-  peer.send(answer, borrow(fds));
+}
+
+void FakeDaemon::welcome(wire::Welcome& welcome, bool wants_table, std::vector<int>& fds) {
+  welcome.set_protocol_version(1);
+  welcome.set_daemon_version("fake");
+  welcome.set_client_id(1);
+  welcome.set_max_bo_size(1 << 30);
+  welcome.set_page_size(kPage);
+  const std::lock_guard lock(mutex_);
+  table_ = lends_tables_ && wants_table ? std::make_shared<FakeLeaseTable>() : nullptr;
+  if (table_ == nullptr) return;
+  welcome.set_lease_table_words(kLeaseTableWords);
+  fds = table_->fds_of_client();
+}
+
+void FakeDaemon::grant(const wire::Alloc& alloc, wire::Granted& granted, std::vector<UniqueFd>& fds) {
+  const auto table = this->table();
+  const auto lend = [&](const wire::AllocItem& item, bool in_use) {
+    const bool is_heap = (item.flags() & wire::ALLOC_FLAG_HEAP) != 0;
+    fds.push_back(make_memfd(size_class(item.size(), is_heap ? kHeapGranule : kPage)));
+    wire::Grant& grant = *granted.add_grants();
+    grant = describe(fds.back().get(), ++last_lease_);
+    if (table != nullptr) grant.set_slot(table->add(last_lease_, in_use));
+    return &grant;
+  };
+  for (const wire::AllocItem& item : alloc.items()) lend(item, true);
+  for (int i = 0; i < alloc.items_size(); ++i) {
+    const uint32_t extra = table != nullptr ? std::min(alloc.items(i).extra(), max_extra_) : 0;
+    for (uint32_t n = 0; n < extra; ++n) lend(alloc.items(i), false)->set_extra_of(static_cast<uint32_t>(i) + 1);
+  }
 }
 
 FakeDaemon::Script FakeDaemon::script() {

@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -11,6 +12,7 @@
 
 #include "panbo.pb.h"
 #include "proto/unique_fd.h"
+#include "tests/support/fake_lease_table.h"
 
 namespace panbo::test {
 
@@ -57,6 +59,12 @@ class FakeDaemon {
 
   [[nodiscard]] const std::string& socket_path() const { return socket_path_; }
 
+  /// Gives a lease table to each client that connects from now on and asks for one, and up to so many extra leases with
+  /// each item.
+  void lend_tables(uint32_t max_extra = 0);
+  /// The table of the client that connected last.
+  [[nodiscard]] std::shared_ptr<FakeLeaseTable> table();
+
   /// From the next request on.
   void follow(Script script);
 
@@ -72,9 +80,13 @@ class FakeDaemon {
 
   /// Dies: the socket goes, and so do all connections. What a script refers to must live until then.
   void stop();
+  /// Comes back, at the same path.
+  void start();
 
  private:
   void run();
+  void welcome(wire::Welcome& welcome, bool wants_table, std::vector<int>& fds);
+  void grant(const wire::Alloc& alloc, wire::Granted& granted, std::vector<UniqueFd>& fds);
   Script script();
   void accept_peer();
   void read_from(Peer& peer);
@@ -89,6 +101,9 @@ class FakeDaemon {
   Script script_;
   Seen seen_;
   uint64_t last_lease_ = 100;
+  bool lends_tables_ = false;
+  uint32_t max_extra_ = 0;
+  std::shared_ptr<FakeLeaseTable> table_;
   std::map<int, Peer> peers_;
   std::thread thread_;
 };

@@ -75,8 +75,7 @@ Result<uint64_t> FakeDrmFile::gpu_address(uint32_t handle) {
 Result<void*> FakeDrmFile::map(uint32_t handle, uint64_t size) {
   const std::lock_guard lock(kernel_.mutex_);
   ++kernel_.calls_;
-  void* memory =
-      ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, kernel_.bos_.at(handle).dma_buf.get(), 0);
+  void* memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, kernel_.bos_.at(handle).dma_buf.get(), 0);
   if (memory == MAP_FAILED) return Errno::last();
   return memory;
 }

@@ -177,7 +177,7 @@ TEST_F(ApiTest, FillsInAsMuchOfTheStatsAsTheCallerKnows) {
   EXPECT_EQ(newer.known.failed, 0u);
   EXPECT_EQ(newer.unknown[0], 0u);
   EXPECT_EQ(newer.unknown[1], 0u);
-  panbo_stats shorter{.struct_size = sizeof(shorter) - 1, .fresh = 77};
+  panbo_stats shorter{.struct_size = offsetof(panbo_stats, failed), .fresh = 77};
   EXPECT_EQ(panbo_client_get_stats(client_, &shorter), -EINVAL);
   EXPECT_EQ(shorter.fresh, 77u);
 }

@@ -56,15 +56,18 @@ class CodecTest : public testing::Test {
 };
 
 TEST_F(CodecTest, ProtobufReadsHello) {
-  const auto envelope = parsed(encode_hello(kBig, kBig32, "name", buffer_));
+  const auto envelope = parsed(encode_hello(kBig, kBig32, "name", true, buffer_));
   EXPECT_EQ(envelope.request_id(), kBig);
   EXPECT_EQ(envelope.hello().protocol_version(), kBig32);
   EXPECT_EQ(envelope.hello().name(), "name");
-  EXPECT_TRUE(parsed(encode_hello(1, 1, "", buffer_)).hello().name().empty());
+  EXPECT_TRUE(envelope.hello().lease_table());
+  const auto plain = parsed(encode_hello(1, 1, "", false, buffer_));
+  EXPECT_TRUE(plain.hello().name().empty());
+  EXPECT_FALSE(plain.hello().lease_table());
 }
 
 TEST_F(CodecTest, ProtobufReadsAlloc) {
-  const AllocItem items[] = {{.size = kBig, .flags = kBig32, .label = "label"}, {}};
+  const AllocItem items[] = {{.size = kBig, .flags = kBig32, .label = "label", .extra = kBig32}, {}};
   const auto envelope = parsed(encode_alloc(7, items, kBig, buffer_));
   EXPECT_EQ(envelope.request_id(), 7u);
   EXPECT_EQ(envelope.alloc().timeout_ns(), kBig);
@@ -72,6 +75,7 @@ TEST_F(CodecTest, ProtobufReadsAlloc) {
   EXPECT_EQ(envelope.alloc().items(0).size(), kBig);
   EXPECT_EQ(envelope.alloc().items(0).flags(), kBig32);
   EXPECT_EQ(envelope.alloc().items(0).label(), "label");
+  EXPECT_EQ(envelope.alloc().items(0).extra(), kBig32);
   EXPECT_EQ(envelope.alloc().items(1).size(), 0u);
   EXPECT_EQ(envelope.alloc().items(1).flags(), 0u);
   EXPECT_TRUE(envelope.alloc().items(1).label().empty());
@@ -86,16 +90,21 @@ TEST_F(CodecTest, ProtobufReadsRelease) {
             std::vector<uint64_t>({1, kBig, 0}));
 }
 
+TEST_F(CodecTest, ProtobufReadsLeasesUnused) {
+  EXPECT_TRUE(parsed(encode_leases_unused(buffer_)).has_leases_unused());
+}
+
 TEST_F(CodecTest, TheLargestMessagesFitAPacket) {
   const std::string label(1000, 'x');
-  const std::vector<AllocItem> items(limits::kMaxBatch, {.size = kBig, .flags = kBig32, .label = label});
+  const std::vector<AllocItem> items(limits::kMaxBatch,
+                                     {.size = kBig, .flags = kBig32, .label = label, .extra = kBig32});
   EXPECT_EQ(parsed(encode_alloc(kBig, items, kBig, buffer_)).alloc().items_size(), static_cast<int>(limits::kMaxBatch));
   const std::vector<uint64_t> leases(limits::kMaxReleases, kBig);
   EXPECT_EQ(parsed(encode_release(leases, buffer_)).release().lease_ids_size(), static_cast<int>(limits::kMaxReleases));
 }
 
 TEST_F(CodecTest, ProtobufReadsTextsThatWereNoUtf8) {
-  EXPECT_EQ(parsed(encode_hello(1, 1, "caf\xe9", buffer_)).hello().name(), "caf?");
+  EXPECT_EQ(parsed(encode_hello(1, 1, "caf\xe9", false, buffer_)).hello().name(), "caf?");
   const AllocItem items[] = {{.size = 1, .label = "\xff"}};
   EXPECT_EQ(parsed(encode_alloc(1, items, 0, buffer_)).alloc().items(0).label(), "?");
 }
@@ -109,6 +118,8 @@ TEST_F(CodecTest, ReadsWelcome) {
   sent.set_daemon_version("1.2.3");
   sent.set_client_id(kBig);
   sent.set_max_bo_size(kBig - 1);
+  sent.set_page_size(kBig - 2);
+  sent.set_lease_table_words(kBig32 - 1);
   const std::string packet = envelope.SerializeAsString();
   EXPECT_EQ(decode(bytes_of(packet))->request_id, kBig);
   const auto welcome = decoded<Welcome>(packet);
@@ -116,6 +127,8 @@ TEST_F(CodecTest, ReadsWelcome) {
   EXPECT_EQ(welcome.daemon_version, "1.2.3");
   EXPECT_EQ(welcome.client_id, kBig);
   EXPECT_EQ(welcome.max_bo_size, kBig - 1);
+  EXPECT_EQ(welcome.page_size, kBig - 2);
+  EXPECT_EQ(welcome.lease_table_words, kBig32 - 1);
 }
 
 TEST_F(CodecTest, ReadsGranted) {
@@ -127,6 +140,8 @@ TEST_F(CodecTest, ReadsGranted) {
   full.set_size(kBig - 1);
   full.set_inode(kBig - 2);
   full.set_origin(wire::ORIGIN_WAITED);
+  full.set_slot(kBig32);
+  full.set_extra_of(kBig32 - 1);
   sent.add_grants();
   const auto granted = decoded<Granted>(envelope.SerializeAsString());
   ASSERT_EQ(granted.count, 2u);
@@ -134,6 +149,8 @@ TEST_F(CodecTest, ReadsGranted) {
   EXPECT_EQ(granted.grants()[0].size, kBig - 1);
   EXPECT_EQ(granted.grants()[0].inode, kBig - 2);
   EXPECT_EQ(granted.grants()[0].origin, wire::ORIGIN_WAITED);
+  EXPECT_EQ(granted.grants()[0].slot, kBig32);
+  EXPECT_EQ(granted.grants()[0].extra_of, kBig32 - 1);
   EXPECT_EQ(granted.grants()[1].lease_id, 0u);
   EXPECT_EQ(granted.grants()[1].origin, wire::ORIGIN_UNKNOWN);
 }

@@ -149,7 +149,7 @@ TEST_F(DeadDaemonTest, ItsLastAnswerIsRead) {
   daemon_.reset();
   PacketBuffer hello;
   PacketBuffer buffer;
-  const auto answer = connection_->call(1, codec::encode_hello(1, 1, "", hello), buffer);
+  const auto answer = connection_->call(1, codec::encode_hello(1, 1, "", false, hello), buffer);
   ASSERT_TRUE(answer);
   EXPECT_EQ(std::get<codec::Failure>(codec::decode(answer->packet)->body).code, codec::FailureCode::kVersion);
 }

@@ -204,9 +204,8 @@ TEST_F(DriverTest, WithoutADrmFileThereIsAnFdAndNoHandle) {
 
 TEST_F(DriverTest, AFileThatIsNoPanfrostGpuIsRefused) {
   const UniqueFd memory = make_memfd(4096);
-  panbo_client_options options{.struct_size = sizeof(options),
-                               .socket_path = daemon_.socket_path().c_str(),
-                               .drm_fd = memory.get()};
+  panbo_client_options options{
+      .struct_size = sizeof(options), .socket_path = daemon_.socket_path().c_str(), .drm_fd = memory.get()};
   EXPECT_EQ(panbo_client_connect(&options, &client_), -ENOTSUP);
   options.drm_fd = -1;
   options.flags = PANBO_CLIENT_DIRECT;
