@@ -29,8 +29,10 @@
  *   Threads      A client and its BOs may be used by several threads at once. A BO must not be used by one thread
  *                while another releases it, nor a client while another closes it.
  *   Fork         The child's copy of a client is dead: calls on it and its BOs return -EOWNERDEAD. Releasing a BO
- *                there closes the child's fd of it, and closing the client also frees the child's memory, without
- *                touching the parent's leases. What another thread was changing at the fork is not freed.
+ *                there closes the child's fd and mapping of it, and closing the client also frees the child's memory,
+ *                without touching the parent's leases and handles, and without on_drop. What another thread was
+ *                changing at the fork is not freed.
+ *   Daemon       It may come and go. BOs outlive it; the next allocation connects to the next one.
  *   Signals      No call raises SIGPIPE. Calls restart after EINTR.
  *   Sizes        In bytes. Times: in nanoseconds.
  */
@@ -48,15 +50,16 @@ extern "C" {
 #define PANBO_VERSION_MINOR 1
 #define PANBO_VERSION_PATCH 0
 
-/* One connection to the daemon and the leases that came over it. Opaque. */
+/* A user of the daemon, and the leases that it has. Opaque. */
 struct panbo_client;
 
 /* One leased BO. Opaque. */
 struct panbo_bo;
 
 /* Flags of a client. */
-/* No thread of the library's own. The caller polls panbo_client_get_fd() and calls panbo_client_dispatch() instead:
- * until then what the daemon takes back is not given back. */
+/* No thread of the library's own, which otherwise is made when the first BO is kept. The caller polls
+ * panbo_client_get_fd() and calls panbo_client_dispatch() instead: until then what the daemon takes back is not given
+ * back. */
 #define PANBO_CLIENT_NO_THREAD (1u << 0)
 /* Needs drm_fd. While there is no daemon, from the start or later, BOs are made on drm_fd (PANBO_ORIGIN_DIRECT). */
 #define PANBO_CLIENT_DIRECT (1u << 1)
@@ -66,8 +69,8 @@ struct panbo_bo;
 /*
  * A BO is about to be dropped: it was released, is not kept any longer, and its handle, mapping and fd are closed when
  * this returns. user_data is what panbo_bo_set_user_data() gave it. Called from whichever thread drops it, the
- * library's own included, or from panbo_client_close(); it must not call panbo for anything but the panbo_bo_get_* of
- * this BO.
+ * library's own included, or from panbo_client_close(), then also for BOs that were not released. It must not call
+ * panbo for anything but the panbo_bo_get_* of this BO.
  */
 typedef void (*panbo_drop_fn)(struct panbo_bo *bo, void *user_data);
 
@@ -113,7 +116,7 @@ struct panbo_alloc_request {
  * daemon, who waits for them. With a drm_fd, asking for the BO's fd implies it. */
 #define PANBO_RELEASE_SHARED (1u << 1)
 
-/* Counted since the client connected. */
+/* Counted since panbo_client_connect(), whichever daemon served. */
 struct panbo_stats {
   uint32_t struct_size; /* set by the caller; never written */
   uint32_t reserved;
@@ -134,14 +137,17 @@ struct panbo_stats {
 uint32_t panbo_version(void);
 
 /*
- * Connects to the daemon and waits for its welcome. options may be NULL for the defaults; it is not kept.
+ * Connects to the daemon and waits for its welcome, for 5 s at most. With PANBO_CLIENT_DIRECT it waits 100 ms, and
+ * succeeds without a daemon as well. options may be NULL for the defaults; it is not kept.
  * Errors: -ENOENT, -ECONNREFUSED no daemon; -EACCES not allowed to connect; -EPROTONOSUPPORT library and daemon have
- * no protocol version in common; -ENOTCONN the daemon hung up; -EPROTO its answer makes no sense; -ENAMETOOLONG the
- * path is too long for a socket; -ENOTSUP drm_fd is no DRM file of panfrost; -EINVAL; -E2BIG; -EMFILE; -ENOMEM.
+ * no protocol version in common; -ENOTCONN the daemon hung up; -ETIMEDOUT it does not answer; -EPROTO its answer makes
+ * no sense; -ENAMETOOLONG the path is too long for a socket; -ENOTSUP drm_fd is no DRM file of panfrost; -EINVAL;
+ * -E2BIG; -EMFILE; -ENOMEM.
  */
 int panbo_client_connect(const struct panbo_client_options *options, struct panbo_client **out);
 
-/* Releases every lease, and frees the client and all its BOs, whose fds are closed. NULL is allowed. */
+/* Releases every lease, and frees the client and all its BOs with what they have. To be called before drm_fd is closed,
+ * and before the library is unloaded. NULL is allowed. */
 void panbo_client_close(struct panbo_client *client);
 
 /* The fd to poll for POLLIN before panbo_client_dispatch(); the same one for the client's whole life. Borrowed: do not
@@ -151,8 +157,9 @@ int panbo_client_get_fd(const struct panbo_client *client);
 /*
  * Handles what the daemon has sent, waiting up to timeout_ns for it (0: do not wait, negative: without limit).
  * Returns the number of packets handled; those that another thread handles meanwhile, in a call that waits for an
- * answer, do not count. Need not be called by a program that only allocates and releases.
- * Errors: -ENOTCONN the daemon is gone.
+ * answer, do not count. With PANBO_CLIENT_NO_THREAD it also gives back what the daemon has taken; without, it need not
+ * be called by a program that only allocates and releases. Errors: -ENOTCONN there is no daemon; panbo_client_get_fd()
+ * is quiet until an allocation has found one.
  */
 int panbo_client_dispatch(struct panbo_client *client, int64_t timeout_ns);
 
@@ -160,12 +167,13 @@ int panbo_client_dispatch(struct panbo_client *client, int64_t timeout_ns);
 int panbo_client_get_stats(struct panbo_client *client, struct panbo_stats *out);
 
 /*
- * Allocates one BO. The caller owns the lease until panbo_bo_release() or panbo_client_close().
+ * Allocates one BO: from what is kept, or from the daemon. The caller owns the lease until panbo_bo_release() or
+ * panbo_client_close(). The label of a BO that was kept is the one that it had when the daemon lent it.
  * Errors: -EINVAL size 0 or beyond the device's limit, unknown or contradictory flags; -ENOMEM no memory, even after
  * the daemon gave back all it could; -ETIMEDOUT the same, after waiting; -EDQUOT a quota of this client or user;
- * -ENOTCONN the daemon is gone; -EMFILE no room for another fd in this process; -ENOSPC no GPU addresses left in
- * drm_fd; -EXDEV drm_fd is of another device than the daemon's; -EIO the device failed; -EOPNOTSUPP it cannot do this;
- * -EPROTO the daemon's answer makes no sense.
+ * -ENOTCONN there is no daemon, and it is not yet time to try again or that failed; -EMFILE no room for another fd in
+ * this process; -ENOSPC no GPU addresses left in drm_fd; -EXDEV drm_fd is of another device than the daemon's; -EIO the
+ * device failed; -EOPNOTSUPP it cannot do this; -EPROTO the daemon's answer makes no sense.
  */
 int panbo_bo_alloc(struct panbo_client *client, const struct panbo_alloc_request *request, struct panbo_bo **out);
 
@@ -219,7 +227,7 @@ int panbo_bo_wait(struct panbo_bo *bo, int64_t timeout_ns);
  * Gives the BO back, busy or not; it is not lent again before all jobs on it have ended. The caller closes its own
  * handles, mappings and copies of the fd first: while one exists the BO stays charged to the caller.
  * bo is dead afterwards, even on error. NULL is allowed.
- * Errors: -EINVAL unknown flags; -ENOTCONN the daemon is gone (it has then taken the lease back itself).
+ * Errors: -EINVAL unknown flags.
  */
 int panbo_bo_release(struct panbo_bo *bo, uint32_t flags);
 

@@ -147,6 +147,7 @@ std::list<panbo_bo> BoList::remove_kept() {
   const std::lock_guard lock(mutex_);
   auto kept = std::exchange(taken_, {});
   cache_.remove_if([](const panbo_bo&) { return true; }, kept);
+  for (panbo_bo& bo : kept) bo.bin->extra = 0;
   return kept;
 }
 

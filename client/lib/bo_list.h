@@ -53,6 +53,7 @@ class BoList {
   [[nodiscard]] std::list<panbo_bo> remove_taken();
   /// Kept ones whose session is over.
   [[nodiscard]] std::list<panbo_bo> remove_orphans();
+  /// All kept ones, and likewise.
   [[nodiscard]] std::list<panbo_bo> remove_kept();
   /// Those that the program uses, too.
   [[nodiscard]] std::list<panbo_bo> remove_all();

@@ -88,6 +88,7 @@ Result<std::shared_ptr<Session>> Client::connected() {
   if (is_new) {
     page_size_ = (*session)->page_size();
     keeper_.session_changed();
+    give_back(bos_.remove_orphans());
   }
   return session;
 }

@@ -45,7 +45,10 @@ Result<std::shared_ptr<Session>> DaemonLink::get(bool& is_new) {
 
 // With connecting_ held.
 Result<std::shared_ptr<Session>> DaemonLink::connect(bool& is_new) {
-  if (auto session = current(); session != nullptr && !session->is_over()) return session;
+  if (auto session = current(); session != nullptr) {
+    if (!session->is_over()) return session;
+    forget(*session);
+  }
   const auto now = std::chrono::steady_clock::now();
   if (!backoff_.is_due(now)) return last_error_;
   auto session = Session::open(settings_.greeting, guard_, now + settings_.patience);

@@ -1,8 +1,8 @@
 // There are as many bins as kinds and size classes have been kept, a few hundred at most, and they stay: so a BO can
 // point at its bin, and a release needs no look-up. The BOs move between lists without being copied or allocated.
 //
-// What is kept longest is found by a look at both ends of every bin. That is needed only when there are so many BOs that
-// one has to go, which costs a packet to the daemon anyway; an order of age would have to be kept up by every hit.
+// What is kept longest is found by a look at both ends of every bin. That is needed only when there are so many BOs
+// that one has to go, which costs a packet to the daemon anyway; an order of age would have to be kept up by every hit.
 
 #include "client/lib/local_cache.h"
 

@@ -6,8 +6,8 @@
 
 #include "tests/board/memory_cgroup.h"
 #include "tests/board/panbod_rig.h"
-#include "tests/board/strace.h"
 #include "tests/support/panbod_process.h"
+#include "tests/support/strace.h"
 
 namespace panbo::test {
 namespace {

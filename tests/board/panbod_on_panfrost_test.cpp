@@ -9,8 +9,8 @@
 
 #include "tests/board/gpu_file.h"
 #include "tests/board/panbod_rig.h"
-#include "tests/board/strace.h"
 #include "tests/support/in_child.h"
+#include "tests/support/strace.h"
 
 namespace panbo::test {
 namespace {

@@ -70,6 +70,8 @@ class DemoClient::Process {
     options.struct_size = sizeof(options);
     options.socket_path = socket_path.c_str();
     options.name = name.c_str();
+    // It is the daemon's cache that is shown.
+    options.flags = PANBO_CLIENT_NO_CACHE;
     options.drm_fd = -1;
     if (panbo_client_connect(&options, &client_) < 0) throw std::runtime_error("cannot connect");
   }

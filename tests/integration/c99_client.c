@@ -1,5 +1,6 @@
 /* A client as C programmers write it: strict C99, nothing but panbo.h and libpanbo. Its argument is the daemon's
  * socket; its status is the number of the first check that failed. */
+#include <errno.h>
 #include <panbo.h>
 #include <stddef.h>
 
@@ -12,6 +13,9 @@ int main(int argc, char** argv) {
   struct panbo_stats stats = {.struct_size = sizeof stats};
   struct panbo_client* client = NULL;
   struct panbo_bo* bos[3] = {NULL, NULL, NULL};
+  struct panbo_bo* again = NULL;
+  uint32_t handle = 0;
+  void* memory = NULL;
   struct panbo_alloc_request requests[2];
 
   CHECK(1, argc == 2);
@@ -34,6 +38,17 @@ int main(int argc, char** argv) {
   CHECK(12, panbo_bo_release(bos[0], 0) == 0);
   CHECK(13, panbo_bo_release(bos[1], PANBO_RELEASE_IDLE) == 0);
   CHECK(14, panbo_client_dispatch(client, 0) >= 0);
+
+  request.size = 1 << 19;
+  CHECK(15, panbo_bo_alloc(client, &request, &bos[0]) == 0);
+  CHECK(16, panbo_bo_map(bos[0], &memory) == 0 && memory != NULL);
+  CHECK(17, panbo_bo_get_handle(bos[0], &handle) == -ENOTSUP);
+  panbo_bo_set_user_data(bos[0], &stats);
+  CHECK(18, panbo_bo_release(bos[0], PANBO_RELEASE_IDLE) == 0);
+  CHECK(19, panbo_bo_alloc(client, &request, &again) == 0);
+  CHECK(20, panbo_bo_get_origin(again) == PANBO_ORIGIN_LOCAL);
+  CHECK(21, panbo_bo_get_user_data(again) == &stats);
+  CHECK(22, panbo_bo_release(again, PANBO_RELEASE_SHARED) == 0);
   panbo_client_close(client);
   return 0;
 }

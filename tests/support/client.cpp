@@ -8,9 +8,10 @@
 
 namespace panbo::test {
 
-Client::Client(const std::string& name, const std::string& socket_path) {
+Client::Client(const std::string& name, const std::string& socket_path, uint32_t flags) {
   panbo_client_options options{};
   options.struct_size = sizeof(options);
+  options.flags = flags;
   options.socket_path = socket_path.empty() ? nullptr : socket_path.c_str();
   options.name = name.c_str();
   options.drm_fd = -1;
@@ -36,8 +37,8 @@ panbo_bo* Client::alloc(uint64_t size, uint32_t flags) {
   return bo;
 }
 
-void Client::release(panbo_bo* bo) {
-  const int released = panbo_bo_release(bo, 0);
+void Client::release(panbo_bo* bo, uint32_t flags) {
+  const int released = panbo_bo_release(bo, flags);
   if (released < 0) throw std::runtime_error("panbo_bo_release: " + Errno{-released}.message());
 }
 

@@ -11,8 +11,9 @@ namespace panbo::test {
 /// A connection of this process, through libpanbo.
 class Client {
  public:
-  /// `socket_path` empty: the usual one. Throws std::runtime_error.
-  explicit Client(const std::string& name, const std::string& socket_path = "");
+  /// `socket_path` empty: the usual one. `flags`: by default it keeps nothing, so that a release is one. Throws
+  /// std::runtime_error.
+  explicit Client(const std::string& name, const std::string& socket_path = "", uint32_t flags = PANBO_CLIENT_NO_CACHE);
 
   /// Returns what panbo_bo_alloc() does.
   int try_alloc(uint64_t size, panbo_bo** out, uint32_t flags = 0, int64_t timeout_ns = 0);
@@ -20,7 +21,7 @@ class Client {
   // Throw std::runtime_error if it fails.
 
   panbo_bo* alloc(uint64_t size, uint32_t flags = 0);
-  void release(panbo_bo* bo);
+  void release(panbo_bo* bo, uint32_t flags = 0);
   [[nodiscard]] panbo_client* get() const { return client_.get(); }
 
  private:

@@ -3,7 +3,6 @@
 #include "tests/support/panbod_process.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
@@ -53,9 +52,13 @@ PanbodProcess::PanbodProcess(std::vector<std::string> arguments, const std::stri
   std::string pattern = "/tmp/panbod-XXXXXX";
   if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no directory below /tmp");
   directory_ = pattern;
-  std::vector<std::string> command = {panbod_executable(), "--device", device, "--socket", socket_path()};
-  command.insert(command.end(), arguments.begin(), arguments.end());
-  pid_ = spawn(command, log_path());
+  command_ = {panbod_executable(), "--device", device, "--socket", socket_path()};
+  command_.insert(command_.end(), arguments.begin(), arguments.end());
+  start();
+}
+
+void PanbodProcess::start() {
+  pid_ = spawn(command_, log_path());
   const auto limit = std::chrono::steady_clock::now() + kStartLimit;
   // The admin socket is the last thing that it opens.
   while (!WirePeer::can_connect(admin_socket_path())) {
@@ -75,10 +78,10 @@ PanbodProcess::~PanbodProcess() {
   std::filesystem::remove_all(directory_, ignored);
 }
 
-int PanbodProcess::stop() {
+int PanbodProcess::stop(int signal) {
   if (pid_ < 0) return 0;
   int status = 0;
-  ::kill(pid_, SIGTERM);
+  ::kill(pid_, signal);
   while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) continue;
   pid_ = -1;
   return status;

@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <csignal>
 #include <string>
 #include <vector>
 
@@ -18,8 +19,10 @@ class PanbodProcess {
   PanbodProcess(const PanbodProcess&) = delete;
   PanbodProcess& operator=(const PanbodProcess&) = delete;
 
-  /// Sends SIGTERM and waits. Returns what waitpid(2) says of its end.
-  int stop();
+  /// Sends the signal and waits. Returns what waitpid(2) says of its end.
+  int stop(int signal = SIGTERM);
+  /// After stop(): starts another one like it, at the same paths. Throws like the constructor.
+  void start();
 
   [[nodiscard]] pid_t pid() const { return pid_; }
   [[nodiscard]] std::string directory() const { return directory_; }
@@ -36,6 +39,7 @@ class PanbodProcess {
   [[nodiscard]] std::string fd_directory() const;
 
   std::string directory_;
+  std::vector<std::string> command_;
   pid_t pid_ = -1;
 };
 

@@ -1,6 +1,6 @@
 // strace says on stderr when it has attached; what happens before that is not seen.
 
-#include "tests/board/strace.h"
+#include "tests/support/strace.h"
 
 #include <fcntl.h>
 #include <sys/wait.h>
