@@ -188,7 +188,7 @@ TEST_F(SharingTest, ADaemonThatDiesIsAnError) {
   panbo_bo* none = nullptr;
   EXPECT_EQ(one.try_alloc(kMiB, &none), -ENOTCONN);
   EXPECT_EQ(panbo_bo_get_size(bo), kMiB) << "the BO outlives the daemon";
-  EXPECT_EQ(panbo_bo_release(bo, 0), -ENOTCONN);
+  EXPECT_EQ(panbo_bo_release(bo, 0), 0) << "there is nobody to tell";
 }
 
 }  // namespace
