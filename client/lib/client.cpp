@@ -51,7 +51,7 @@ Result<std::unique_ptr<panbo_client>> Client::connect(ClientSettings settings) {
 }
 
 Client::Client(ForkGuard guard, ClientSettings settings)
-    : guard_(std::move(guard)), settings_(std::move(settings)), bos_(max_kept(settings_)), keeper_(*this, guard_) {
+    : guard_(std::move(guard)), settings_(std::move(settings)), bos_(max_kept(settings_)) {
 }
 
 Result<void> Client::start() {

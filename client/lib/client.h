@@ -33,14 +33,14 @@ struct ClientSettings {
 };
 
 /// Thread-safe, except for connect() and destruction. Errors are those that panbo.h names. May throw std::bad_alloc.
-class Client : private Keeper::Work {
+class Client {
  public:
   /// Connects to the daemon's socket and introduces itself.
   static Result<std::unique_ptr<panbo_client>> connect(ClientSettings settings);
 
   Client(ForkGuard guard, ClientSettings settings);
   /// Gives every lease back. In a forked child it only closes the child's fds, and unmaps.
-  ~Client() override;
+  ~Client();
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
@@ -64,9 +64,18 @@ class Client : private Keeper::Work {
  private:
   struct Hits;
 
-  std::shared_ptr<Session> session() override { return link_->current(); }
-  void bell_rang() override;
-  void session_over(Session& session) override;
+  /// An object of its own: a client that is being destroyed is not of its type any more while the thread still runs.
+  struct Chores final : Keeper::Work {
+    explicit Chores(Client& owner) : client(owner) {}
+    std::shared_ptr<Session> session() override { return client.link_->current(); }
+    void bell_rang() override { client.bell_rang(); }
+    void session_over(Session& session) override { client.session_over(session); }
+
+    Client& client;
+  };
+
+  void bell_rang();
+  void session_over(Session& session);
 
   [[nodiscard]] bool has(uint32_t flag) const { return (settings_.flags & flag) != 0; }
   Result<void> start();
@@ -98,7 +107,8 @@ class Client : private Keeper::Work {
   Recorder* recorder_ = nullptr;
   /// This client's number in the recording.
   uint32_t recorded_ = 0;
-  Keeper keeper_;
+  Chores chores_{*this};
+  Keeper keeper_{chores_, guard_};
 };
 
 }  // namespace panbo

@@ -57,7 +57,7 @@ TEST_F(KeeperTest, WhatIsTakenIsDroppedAndThenGivenBack) {
   void* memory = nullptr;
   ASSERT_EQ(panbo_bo_map(bo, &memory), 0);
   release(bo);
-  size_t open_then = 0;
+  std::atomic<size_t> open_then = 0;
   daemon_.follow([&](FakeDaemon::Peer&, const wire::Envelope& request) {
     if (request.has_release()) open_then = kernel_.open().size();
     return false;
