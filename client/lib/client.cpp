@@ -218,7 +218,11 @@ Result<std::list<panbo_bo>> Client::fetch(std::span<codec::AllocItem> items, uin
 Result<std::list<panbo_bo>> Client::borrow(const std::shared_ptr<Session>& session, std::span<codec::AllocItem> items,
                                            uint64_t timeout_ns) {
   std::array<LocalBin*, limits::kMaxBatch> bins{};
-  if (session->table().exists() && can_keep()) bos_.plan(items, bins, session->page_size());
+  if (session->table().exists()) bos_.plan(items, bins, session->page_size());
+  // Extra ones are kept from the start.
+  if (std::ranges::any_of(items, [](const auto& item) { return item.extra > 0; }) && !can_keep()) {
+    for (codec::AllocItem& item : items) item.extra = 0;
+  }
   auto borrowed = panbo::borrow(*this, session, items, bins, timeout_ns, settings_.drm.get());
   if (!borrowed) return borrowed.error();
   bos_.add_unused(borrowed->extras);
