@@ -3,7 +3,7 @@
 #include <thread>
 
 #include "tests/board/panbod_rig.h"
-#include "tests/board/strace.h"
+#include "tests/support/strace.h"
 #include "tests/support/panbod_process.h"
 
 namespace panbo::test {
