@@ -6,8 +6,15 @@
 
 namespace panbo::bench {
 
-/// What a request to the daemon costs, beside the least that it could.
-Report roundtrip();
+/// What an allocation costs: in the process, over the socket, in a batch, fresh; beside an echo, a private cache, and
+/// the kernel's memory.
+Report allocations();
+
+/// What a pair over the socket takes with up to 64 clients, beside one.
+Report throughput();
+
+/// What the daemon and the library take for each client.
+Report client_memory();
 
 /// What a cache hit costs the service when many BOs are ready, beside few.
 Report full_cache();

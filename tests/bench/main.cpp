@@ -17,7 +17,9 @@ struct Bench {
 };
 
 constexpr Bench kBenches[] = {
-    {"roundtrip", "What a request to the daemon costs, beside a bare echo", roundtrip},
+    {"allocations", "What an allocation costs, beside a bare echo and a private cache", allocations},
+    {"throughput", "What a pair over the socket takes with up to 64 clients, beside one", throughput},
+    {"client-memory", "What the daemon and the library take for each client", client_memory},
     {"full-cache", "What a hit costs with 100,000 ready BOs, beside 1,000", full_cache},
     {"memory", "What the daemon's records of 100,000 ready BOs take", memory},
     {"beside-large", "A hit's 99th percentile while another client has 256 MiB made, beside alone", beside_large},
