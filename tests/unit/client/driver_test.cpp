@@ -37,6 +37,13 @@ class DriverTest : public testing::Test {
     return bo;
   }
 
+  // The daemon is in this process. When it has read a release, it has closed its fds of all that it lent before.
+  void await_quiet_daemon() {
+    const size_t before = daemon_.seen().released.size();
+    EXPECT_EQ(panbo_bo_release(alloc(), 0), 0);
+    EXPECT_TRUE(daemon_.becomes([&](const FakeDaemon::Seen& seen) { return seen.released.size() > before; }));
+  }
+
   FakeDaemon daemon_;
   FakeDrmFile::Kernel kernel_;
   panbo_client* client_ = nullptr;
@@ -44,10 +51,10 @@ class DriverTest : public testing::Test {
 
 TEST_F(DriverTest, ABoHasAHandleAndNoFd) {
   connect();
-  // One for the first message that the daemon's thread handles.
-  panbo_bo_release(alloc(), 0);
+  await_quiet_daemon();
   const int fds = open_fds();
   panbo_bo* bo = alloc();
+  await_quiet_daemon();
   uint32_t handle = 0;
   ASSERT_EQ(panbo_bo_get_handle(bo, &handle), 0);
   EXPECT_EQ(kernel_.open(), std::vector{handle});
@@ -122,6 +129,8 @@ TEST_F(DriverTest, EverythingIsClosedBeforeTheLeaseIsGivenBack) {
     return false;
   });
   EXPECT_EQ(panbo_bo_release(bo, 0), 0);
+  EXPECT_TRUE(daemon_.becomes([](const FakeDaemon::Seen& seen) { return seen.released.size() == 1; }));
+  // The script has run when its thread has ended.
   daemon_.stop();
   EXPECT_TRUE(open_then.empty());
   EXPECT_FALSE(mapped_then);

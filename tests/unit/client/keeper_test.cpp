@@ -57,13 +57,15 @@ TEST_F(KeeperTest, WhatIsTakenIsDroppedAndThenGivenBack) {
   void* memory = nullptr;
   ASSERT_EQ(panbo_bo_map(bo, &memory), 0);
   release(bo);
-  std::atomic<size_t> open_then = 0;
+  size_t open_then = 0;
   daemon_.follow([&](FakeDaemon::Peer&, const wire::Envelope& request) {
     if (request.has_release()) open_then = kernel_.open().size();
     return false;
   });
   take_back(101);
   EXPECT_TRUE(released({101}));
+  // The script has run when its thread has ended.
+  daemon_.stop();
   EXPECT_EQ(open_then, 1u);
   EXPECT_EQ(drops, 1);
   EXPECT_EQ(stats().kept_count, 0u);
