@@ -15,8 +15,12 @@
 namespace panbo {
 namespace {
 
+// The part of the decay time in which everything stays.
+constexpr double kWhole = 0.75;
+
 // What may stay of bytes of that age, 0 being new and 1 the decay time.
-double curve(double x) {
+double curve(double age) {
+  const double x = std::max(0.0, age - kWhole) / (1 - kWhole);
   return 1 - x * x * x * (x * (6 * x - 15) + 10);
 }
 

@@ -1,8 +1,9 @@
-// How much of an unused cache may stay: everything at first, nothing after the decay time, and in between along a
-// smooth curve, so that memory goes back a little at a time and a short pause costs little.
+// How much of an unused cache may stay: everything for three quarters of the decay time, since a pause of some seconds
+// is common and what comes back after it is wanted again (docs/replay.md); then, along a smooth curve, less and less,
+// so that memory goes back a little at a time; nothing after the decay time.
 //
-// The curve is jemalloc's, the smoothstep polynomial 1 - (6x^5 - 15x^4 + 10x^3) of x = age / decay time
-// (https://jemalloc.net/jemalloc.3.html#opt.dirty_decay_ms). Unlike jemalloc's, it is a curve of what is *unused*:
+// The curve is jemalloc's, the smoothstep polynomial 1 - (6x^5 - 15x^4 + 10x^3), with x going from 0 to 1 in the last
+// quarter (https://jemalloc.net/jemalloc.3.html#opt.dirty_decay_ms). Unlike jemalloc's, it is a curve of what is *unused*:
 // bytes that are taken out for use are forgotten, and come back later as new ones, so a cache in full use never decays.
 #pragma once
 

@@ -36,19 +36,20 @@ TEST(BarsTest, PanboReachesThemInTheRecordedTabs) {
   EXPECT_EQ(lines(missed_bars(played(recorded("tabs")))), "");
 }
 
-// Of the three bars panbo misses freedreno's hit rate: in the first frames after each pause, and where sizes change all
-// the time, because freedreno's classes are wider.
-TEST(BarsTest, InTheOtherRecordedTracesOnlyFreedrenosHitRateIsMissed) {
-  for (const auto& [name, allowed] : {std::pair{"windows", 0.003}, std::pair{"resizing", 0.016}}) {
-    const TraceResult result = played(recorded(name));
-    const Metrics& panbo = result.policies.at(0).played.metrics;
-    EXPECT_EQ(panbo.cached_when_idle, 0u) << name;
-    for (size_t i = 1; i < result.policies.size(); ++i) {
-      const Metrics& other = result.policies[i].played.metrics;
-      EXPECT_LE(2 * panbo.peak_cached, other.peak_cached) << name << " " << result.policies[i].policy;
-      EXPECT_GE(panbo.hit_rate(), other.hit_rate() - (i == 1 ? 0 : allowed))
-          << name << " " << result.policies[i].policy;
-    }
+TEST(BarsTest, PanboReachesThemInTheRecordedWindows) {
+  EXPECT_EQ(lines(missed_bars(played(recorded("windows")))), "");
+}
+
+// Where sizes change all the time freedreno hits more, because its classes are wider.
+TEST(BarsTest, InTheRecordedResizingOnlyFreedrenosHitRateIsMissed) {
+  const TraceResult result = played(recorded("resizing"));
+  const Metrics& panbo = result.policies.at(0).played.metrics;
+  EXPECT_EQ(panbo.cached_when_idle, 0u);
+  for (size_t i = 1; i < result.policies.size(); ++i) {
+    const Metrics& other = result.policies[i].played.metrics;
+    const double allowed = result.policies[i].policy == "mesa-freedreno" ? 0.016 : 0;
+    EXPECT_LE(2 * panbo.peak_cached, other.peak_cached) << result.policies[i].policy;
+    EXPECT_GE(panbo.hit_rate(), other.hit_rate() - allowed) << result.policies[i].policy;
   }
 }
 
@@ -59,8 +60,8 @@ TEST(BarsTest, InTheKioskPanboIsNearThemWithAThirdOfTheMeanBytes) {
   const Metrics& panbo = result.policies.at(0).played.metrics;
   for (size_t i = 1; i < result.policies.size(); ++i) {
     const Metrics& other = result.policies[i].played.metrics;
-    EXPECT_GE(panbo.hit_rate(), other.hit_rate() - 0.012) << result.policies[i].policy;
-    EXPECT_LE(static_cast<double>(panbo.peak_cached), 0.63 * static_cast<double>(other.peak_cached))
+    EXPECT_GE(panbo.hit_rate(), other.hit_rate() - 0.006) << result.policies[i].policy;
+    EXPECT_LE(static_cast<double>(panbo.peak_cached), 0.91 * static_cast<double>(other.peak_cached))
         << result.policies[i].policy;
     EXPECT_LE(3 * panbo.mean_cached, other.mean_cached) << result.policies[i].policy;
   }
