@@ -91,26 +91,26 @@ BoKey Allocator::key_of(const Demand& demand) const {
 
 uint64_t Allocator::missing(const std::vector<Demand>& demands) const {
   const uint64_t bytes = cost_of(demands).bytes;
-  const uint64_t without = bytes - std::min(room(unseen_ + bytes >= options_.admission_from), bytes);
-  return without - std::min(pool_.ready().bytes, without);
+  const uint64_t room = std::min({budget_left(), memory_.available(), bytes});
+  return bytes - room - std::min(pool_.ready().bytes, bytes - room);
 }
 
-uint64_t Allocator::room(bool look) const {
-  const uint64_t budget = options_.total_max - std::min(pool_.memory(), options_.total_max);
-  return look ? std::min(budget, memory_.available()) : budget;
+uint64_t Allocator::budget_left() const {
+  return options_.total_max - std::min(pool_.memory(), options_.total_max);
 }
 
 bool Allocator::admit(uint64_t bytes, Time now) {
   unseen_ += bytes;
   const bool look = unseen_ >= options_.admission_from;
-  const uint64_t free = room(look);
-  if (bytes > free && bytes - free > pool_.ready().bytes) {
+  const uint64_t memory = look ? memory_.available() : UINT64_MAX;
+  const uint64_t room = std::min(budget_left(), memory);
+  if (bytes > room && bytes - room > pool_.ready().bytes) {
     // While there is none, even the smallest is compared.
     if (look) unseen_ = options_.admission_from;
     return false;
   }
   if (look) unseen_ = 0;
-  if (bytes > free) pool_.evict_bytes(bytes - free, now);
+  if (bytes > room) pool_.evict_bytes(bytes - room, now);
   return true;
 }
 

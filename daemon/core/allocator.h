@@ -88,8 +88,7 @@ class Allocator {
 
   [[nodiscard]] Cost cost_of(const Demand& demand) const;
   [[nodiscard]] BoKey key_of(const Demand& demand) const;
-  /// Bytes that budget and, if it is to be looked at, memory leave without evicting anything.
-  [[nodiscard]] uint64_t room(bool look) const;
+  [[nodiscard]] uint64_t budget_left() const;
   [[nodiscard]] bool admit(uint64_t bytes, Time now);
   [[nodiscard]] bool next_attempt(Attempt& attempt, Errno error, Time now);
   [[nodiscard]] bool next_arena(Attempt& attempt);

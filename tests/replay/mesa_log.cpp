@@ -8,7 +8,7 @@
 #include <sstream>
 #include <utility>
 
-#include "daemon/device/panfrost_uapi.h"
+#include "proto/panfrost_uapi.h"
 #include "daemon/service/alloc_flags.h"
 
 namespace panbo::replay {

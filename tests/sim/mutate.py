@@ -35,7 +35,7 @@ MUTATIONS = [
     ("an evicted BO stays in the cache", POOL, "  uncache(bo);\n  total.add", "  total.add"),
     ("a retired BO is not closed", POOL, "    device_.destroy(bo.id, bo.device);\n  }\n  store_.erase", "  }\n  store_.erase"),
     ("zeroed memory comes from the cache", ALLOCATOR, "if (demand.zeroed) return", "if (false) return"),
-    ("the total budget is not kept", ALLOCATOR, "std::min(budget, memory)", "memory"),
+    ("the total budget is not kept", ALLOCATOR, "std::min(budget_left(), memory)", "memory"),
     ("a cached BO is not charged", ALLOCATOR, "Borrower borrower{demand.client, demand.user, *std::move(charge)};",
      "Borrower borrower{demand.client, demand.user, Charge()};"),
     ("addresses are not given back", BUDGET, "this->*resource.amount -= other.*resource.amount;",

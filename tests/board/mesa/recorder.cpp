@@ -26,7 +26,7 @@
 #include <mutex>
 #include <utility>
 
-#include "daemon/device/panfrost_uapi.h"
+#include "proto/panfrost_uapi.h"
 
 namespace {
 
