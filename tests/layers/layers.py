@@ -36,6 +36,7 @@ LAYERS = [
     Layer("client/include", ()),
     Layer("client/lib", ("client/include", "proto")),
     Layer("client/cli", ("client", "proto")),
+    Layer("client/interpose", ("client/include", "proto")),
 ]
 # The code that is checked. Tests may include everything, and nothing else may include them.
 TOP_FOLDERS = ("proto", "daemon", "client")
