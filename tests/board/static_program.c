@@ -1,0 +1,4 @@
+/* Does nothing, without the dynamic linker. */
+int main(void) {
+  return 0;
+}
