@@ -27,7 +27,8 @@ def parse():
     add("--timeout", type=float, metavar="S", default=900, help="seconds until the board is stopped (%(default)s)")
     add("--kernel", choices=["6.1", "6.12"], default="6.1", help="which Debian kernel (%(default)s)")
     add("--fast", action="store_true", help="only the driver: no systemd, no disk, no panbod")
-    add("--mesa", action="store_true", help="with Mesa's OpenGL ES driver")
+    add("--mesa", action="store_true", help="with Mesa's OpenGL ES driver; programs run under panbo-run")
+    add("--plain", action="store_true", help="not under panbo-run")
     add("--memory", type=int, metavar="MIB", default=896, help="RAM of the kernel (%(default)s)")
     add("--steady", action="store_true", help="a clock that counts instructions, not the host's time; slower")
     add("--cmdline", metavar="WORDS", default="", help="more words for the kernel")
@@ -37,6 +38,8 @@ def parse():
     options = parser.parse_args()
     if options.fast and options.mesa:
         parser.error("the fast board has no Mesa")
+    if options.plain and not options.mesa:
+        parser.error("--plain is for --mesa")
     if options.copy and not options.run:
         parser.error("--copy is for --run")
     return options

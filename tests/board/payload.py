@@ -89,6 +89,8 @@ def write_programs(archive, prefix, options):
         board_as = "su -p -s /bin/sh user -c"
     else:
         board_as = "setpriv --reuid=user --regid=user --init-groups --"
+    if options.mesa and not options.plain:
+        board_as += " panbo-run"
     lines = [f"board_as={shlex.quote(board_as)}", f"board_keep_going={'yes' if options.keep_going else ''}"]
     lines += [f"export {shlex.quote(variable)}" for variable in options.env]
     archive.file(f"{prefix}board/environment", ("\n".join(lines) + "\n").encode())
