@@ -123,13 +123,12 @@ void World::come_to_rest() {
     device_.bo(handle).others = device_.bo(handle).imports = 0;
     finish_job(handle);
   }
-  worker_.work_all();
-  clients_catch_up();
-  for (int i = 0; service_->next_deadline(); ++i) {
+  for (int i = 0;; ++i) {
     require(i < 100'000, "the service comes to rest");
     clients_catch_up();
-    advance_to(*service_->next_deadline());
     worker_.work_all();
+    if (!service_->next_deadline()) return;
+    advance_to(*service_->next_deadline());
   }
 }
 
