@@ -20,8 +20,8 @@
 namespace panbo {
 namespace {
 
-/// About a tenth of the share that the reactor has.
-constexpr int kNice = 10;
+/// A third of the share that the reactor has; more would make large BOs wait for ever where programs use every CPU.
+constexpr int kNice = 5;
 
 }  // namespace
 

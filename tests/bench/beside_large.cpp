@@ -28,11 +28,11 @@ namespace {
 constexpr double kBar = 2;
 constexpr uint64_t kSmall = 64 * 1024;
 constexpr uint64_t kLarge = uint64_t{256} << 20;
-constexpr int kRepetitions = 31;
+constexpr int kRepetitions = 9;
 constexpr size_t kBatch = 64;
 /// A window has at least so many batches, and goes on until the other client got so many BOs.
 constexpr size_t kBatches = 64;
-constexpr uint64_t kMadeInAWindow = 3;
+constexpr uint64_t kMadeInAWindow = 2;
 
 /// A client that has large BOs made as long as it lives.
 class LargeClient {
