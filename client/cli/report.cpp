@@ -13,7 +13,7 @@ using nlohmann::ordered_json;
 using enum Table::Column;
 
 /// Leaves room for the other columns of a client's line, unless its numbers are enormous.
-constexpr size_t kNameWidth = 21;
+constexpr size_t kNameWidth = 20;
 
 ordered_json amount_json(const wire::Amount& amount) {
   return {{"count", amount.count()}, {"bytes", amount.bytes()}};

@@ -20,6 +20,11 @@ SettingRow count(const char* key, uint64_t value) {
   return {.key = key, .value = std::to_string(value), .unit = "", .origin = "default"};
 }
 
+SettingRow time(const char* key, Duration value) {
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(value).count();
+  return {.key = key, .value = std::to_string(ms), .unit = "ms", .origin = "default"};
+}
+
 SettingRow text(const char* key, std::string value, const char* default_origin = "default") {
   return {.key = key, .value = std::move(value), .unit = "", .origin = default_origin};
 }
@@ -27,16 +32,15 @@ SettingRow text(const char* key, std::string value, const char* default_origin =
 }  // namespace
 
 std::vector<SettingRow> describe_settings(const Settings& settings, const Limits& limits, uint64_t ram) {
-  using std::chrono::milliseconds;
-  const auto decay = std::chrono::duration_cast<milliseconds>(settings.cache.decay).count();
   std::vector<SettingRow> rows = {
       text("device", settings.device),
       text("socket", settings.socket),
       text("admin_socket", admin_socket_path(settings), "default: beside the other socket"),
       text("log_level", settings.log_level),
       bytes("cache.max", limits.cache_max, share_of_ram("a quarter", ram)),
-      {.key = "cache.decay", .value = std::to_string(decay), .unit = "ms", .origin = "default"},
+      time("cache.decay", settings.cache.decay),
       text("cache.headroom", fmt::format("{}", settings.cache.headroom)),
+      time("local.decay", settings.local.decay),
       bytes("total.max", limits.total_max, share_of_ram("three quarters", ram)),
       text("pressure.enabled", settings.pressure.enabled ? "true" : "false"),
       bytes("client.bytes", limits.client.bytes, "default: user.bytes"),

@@ -95,8 +95,8 @@ class SyscallsTest : public PanbodTest {
     Hitter hitter(daemon_.socket_path(), pairs, release_flags);
     Strace trace(hitter.pid());
     hitter.run();
-    const auto lines = trace.stop();
     EXPECT_TRUE(hitter.all_hit());
+    const auto lines = trace.wait();
     const auto is_mark = [](const std::string& line) { return line.find(kMark) != std::string::npos; };
     const auto first = std::find_if(lines.begin(), lines.end(), is_mark);
     const auto last = first == lines.end() ? first : std::find_if(first + 1, lines.end(), is_mark);

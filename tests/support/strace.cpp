@@ -40,11 +40,13 @@ Strace::~Strace() {
 }
 
 std::vector<std::string> Strace::stop() {
-  if (strace_ > 0) {
-    ::kill(strace_, SIGINT);
-    ::waitpid(strace_, nullptr, 0);
-    strace_ = -1;
-  }
+  if (strace_ > 0) ::kill(strace_, SIGINT);
+  return wait();
+}
+
+std::vector<std::string> Strace::wait() {
+  if (strace_ > 0) ::waitpid(strace_, nullptr, 0);
+  strace_ = -1;
   std::vector<std::string> lines;
   std::ifstream file(output_);
   for (std::string line; std::getline(file, line);) lines.push_back(line);

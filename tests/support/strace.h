@@ -19,6 +19,8 @@ class Strace {
 
   /// Detaches, and returns what was seen, one syscall a line.
   std::vector<std::string> stop();
+  /// Waits until the traced process has ended. What it returns is the same.
+  std::vector<std::string> wait();
 
  private:
   std::string output_;
