@@ -68,7 +68,8 @@ ordered_json stats_json(const wire::Stats& stats, const std::vector<wire::Client
             {"draining", amount_json(stats.draining())},
             {"held", amount_json(stats.held())},
             {"ready", amount_json(stats.ready())},
-            {"local", amount_json(stats.local())}}},
+            {"local", amount_json(stats.local())},
+            {"stock", amount_json(stats.stock())}}},
           {"alloc",
            {{"requests", stats.requests()},
             {"cached", stats.cached()},
@@ -87,6 +88,7 @@ std::string stats_text(const wire::Stats& stats, size_t clients) {
   bos.add(amount_row("draining", stats.draining()));
   bos.add(amount_row("held", stats.held()));
   bos.add(amount_row("ready", stats.ready()));
+  bos.add(amount_row("stock", stats.stock()));
 
   const uint64_t requests = stats.requests();
   const uint64_t ended = stats.cached() + stats.fresh() + stats.waited() + stats.failed();

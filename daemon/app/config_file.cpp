@@ -97,6 +97,23 @@ bool flag_of(const toml::node& node) {
   return *flag;
 }
 
+/// [[stock]], as often as there are sizes.
+std::vector<StockItem> stock_of(const toml::node& node) {
+  const BadValue bad{"must be a list of tables, [[stock]], each with a size and a count"};
+  if (!node.is_array()) throw bad;
+  std::vector<StockItem> stock;
+  for (const toml::node& entry : *node.as_array()) {
+    const toml::table* table = entry.as_table();
+    if (table == nullptr || table->size() != 2 || !table->contains("size") || !table->contains("count")) throw bad;
+    try {
+      stock.push_back({.size = size_of(*table->get("size")), .count = count_of(*table->get("count"))});
+    } catch (const BadValue& wrong) {
+      throw BadValue{fmt::format("entry {} {}", stock.size() + 1, wrong.why)};
+    }
+  }
+  return stock;
+}
+
 std::string log_level_of(const toml::node& node) {
   const std::string level = text_of(node);
   if (std::find(kLogLevels.begin(), kLogLevels.end(), level) == kLogLevels.end()) {
@@ -131,6 +148,7 @@ constexpr Key kKeys[] = {
     {"user.bos", [](Settings& s, const toml::node& v) { s.user.bos = count_of(v); }},
     {"user.requests", [](Settings& s, const toml::node& v) { s.user.requests = count_of(v); }},
     {"user.fds", [](Settings& s, const toml::node& v) { s.user.fds = count_of(v); }},
+    {"stock", [](Settings& s, const toml::node& v) { s.stock = stock_of(v); }},
     {"connections.per_user", [](Settings& s, const toml::node& v) { s.connections.per_user = count_of(v); }},
 };
 

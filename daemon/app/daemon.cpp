@@ -63,6 +63,7 @@ ServiceOptions Daemon::service_options(const Settings& settings) {
   options.pool.cache_max = limits_.cache_max;
   options.pool.headroom_share = settings.cache.headroom;
   options.pool.decay_time = settings.cache.decay;
+  options.pool.stock = settings.stock;
   options.local.decay = settings.local.decay;
   options.allocator.total_max = limits_.total_max;
   options.client_quota = limits_.client;
@@ -111,6 +112,7 @@ void Daemon::run() {
   const std::string device = fmt::format("{}{}{}", info.driver, info.node.empty() ? "" : " at ", info.node);
   spdlog::info("panbod {} serves {}", PANBO_VERSION, device);
   manager_.ready("Serving " + device);
+  arm_timer();
   while (io_.run_one() > 0) arm_timer();
 }
 

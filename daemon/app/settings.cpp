@@ -27,6 +27,20 @@ Cost cost_of(const Settings::Quota& quota, uint64_t bytes, uint64_t addresses) {
   return {.bytes = bytes, .addresses = addresses, .bos = quota.bos, .requests = quota.requests, .fds = quota.fds};
 }
 
+void check_stock(const std::vector<StockItem>& stock, uint64_t total_max) {
+  uint64_t left = total_max;
+  for (const StockItem& item : stock) {
+    if (item.size > kArenaBytes) {
+      throw SettingsError(
+          fmt::format("stock: a size of {} bytes is more than a BO can have ({} bytes)", item.size, kArenaBytes));
+    }
+    if (item.count > left / item.size) {
+      throw SettingsError(fmt::format("stock is more than total.max ({} bytes): lower it", total_max));
+    }
+    left -= item.count * item.size;
+  }
+}
+
 void check_order(const char* what, uint64_t client, uint64_t user) {
   if (client > user) {
     throw SettingsError(
@@ -40,6 +54,7 @@ Limits resolve_limits(const Settings& settings, uint64_t ram) {
   Limits limits;
   limits.total_max = limit("total.max", settings.total.max, ram / 4 * 3, "the board's memory", ram);
   limits.cache_max = limit("cache.max", settings.cache.max, ram / 4, "total.max", limits.total_max);
+  check_stock(settings.stock, limits.total_max);
   const uint64_t user = limit("user.bytes", settings.user.bytes, limits.total_max, "total.max", limits.total_max);
   const uint64_t client = limit("client.bytes", settings.client.bytes, user, "user.bytes", user);
   const uint64_t user_addresses = limit("user.addresses", settings.user.addresses, kBoardAddresses / 2,

@@ -9,9 +9,11 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "daemon/core/budget.h"
 #include "daemon/core/clock.h"
+#include "daemon/core/stock.h"
 
 namespace panbo {
 
@@ -74,6 +76,8 @@ struct Settings {
   };
   Quota client{.bytes = {}, .addresses = {}, .bos = 16384, .requests = 64, .fds = 128};
   Quota user{.bytes = {}, .addresses = {}, .bos = 65536, .requests = 256, .fds = 1024};
+  /// What to have in stock.
+  std::vector<StockItem> stock;
   struct Connections {
     /// Clients that one user may have connected.
     uint64_t per_user = 256;

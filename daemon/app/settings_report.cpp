@@ -29,6 +29,14 @@ SettingRow text(const char* key, std::string value, const char* default_origin =
   return {.key = key, .value = std::move(value), .unit = "", .origin = default_origin};
 }
 
+/// "none", or "4 x 8388608, 16 x 65536": how many, of how many bytes.
+std::string stock_text(const std::vector<StockItem>& stock) {
+  if (stock.empty()) return "none";
+  std::string all;
+  for (const StockItem& item : stock) all += fmt::format("{}{} x {}", all.empty() ? "" : ", ", item.count, item.size);
+  return all;
+}
+
 }  // namespace
 
 std::vector<SettingRow> describe_settings(const Settings& settings, const Limits& limits, uint64_t ram) {
@@ -53,6 +61,7 @@ std::vector<SettingRow> describe_settings(const Settings& settings, const Limits
       count("user.requests", limits.user.requests),
       count("client.fds", limits.client.fds),
       count("user.fds", limits.user.fds),
+      text("stock", stock_text(settings.stock)),
       count("connections.per_user", settings.connections.per_user),
   };
   for (SettingRow& row : rows) {

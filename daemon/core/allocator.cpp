@@ -30,10 +30,12 @@ Result<Loan> Allocator::allocate(const Demand& demand, Time now) {
   const auto ready = allocate_ready(demand, now);
   if (ready || ready.error() == Errno{EDQUOT}) return ready;
   const BoKey key = key_of(demand);
-  if (!admit(key.memory(), now)) return Errno{ENOMEM};
   auto charge = Charge::take(demand.account, cost_of(demand));
   if (!charge) return charge.error();
-  Bo& bo = pool_.begin_create(key, {demand.client, demand.user, *std::move(charge)}, now);
+  Borrower borrower{demand.client, demand.user, *std::move(charge)};
+  if (Bo* stocked = pool_.lend_stocked(key, borrower, now)) return Loan{.bo = stocked, .fresh = true};
+  if (!admit(key.memory(), now)) return Errno{ENOMEM};
+  Bo& bo = pool_.begin_create(key, std::move(borrower), now);
   return create(bo, {.arena = static_cast<uint16_t>(arenas_ - 1)}, now);
 }
 
@@ -70,6 +72,36 @@ void Allocator::created_unwanted(Bo& bo, const Result<DeviceBo>& result, Time no
   }
 }
 
+// No other arena is tried: what is made in advance is not worth one.
+void Allocator::restock(bool may, uint64_t local, Time now) {
+  const auto due = pool_.stock().due();
+  if (!due || *due > now) return;
+  if (!may || !pending_.empty() || (worker_ != nullptr && worker_->destroying())) {
+    pool_.postpone_stock(now);
+    return;
+  }
+  const uint64_t size = *pool_.stock().missing();
+  if (size > budget_left() || !pool_.leaves_headroom(size, local)) {
+    pool_.stock_refused(now);
+    return;
+  }
+  Bo& bo = pool_.begin_stock(now);
+  const ArenaId arena{static_cast<uint16_t>(arenas_ - 1)};
+  if (worker_ != nullptr && size >= options_.large_bo) {
+    stocking_ = bo.id;
+    worker_->create(bo.id, arena, bo.key.kind, size);
+  } else {
+    pool_.stock_created(bo, device_.create(arena, bo.key.kind, size), now);
+  }
+}
+
+bool Allocator::restocked(BoId id, const Result<DeviceBo>& result, Time now) {
+  if (stocking_ != id) return false;
+  stocking_.reset();
+  pool_.stock_created(*pool_.find(id), result, now);
+  return true;
+}
+
 Cost Allocator::cost_of(const std::vector<Demand>& demands) const {
   Cost sum;
   for (const Demand& demand : demands) sum += cost_of(demand);
@@ -92,7 +124,7 @@ BoKey Allocator::key_of(const Demand& demand) const {
 uint64_t Allocator::missing(const std::vector<Demand>& demands) const {
   const uint64_t bytes = cost_of(demands).bytes;
   const uint64_t room = std::min({budget_left(), memory_.available(), bytes});
-  return bytes - room - std::min(pool_.ready().bytes, bytes - room);
+  return bytes - room - std::min(pool_.spare(), bytes - room);
 }
 
 uint64_t Allocator::budget_left() const {
@@ -104,7 +136,7 @@ bool Allocator::admit(uint64_t bytes, Time now) {
   const bool look = unseen_ >= options_.admission_from;
   const uint64_t memory = look ? memory_.available() : UINT64_MAX;
   const uint64_t room = std::min(budget_left(), memory);
-  if (bytes > room && bytes - room > pool_.ready().bytes) {
+  if (bytes > room && bytes - room > pool_.spare()) {
     // While there is none, even the smallest is compared.
     if (look) unseen_ = options_.admission_from;
     return false;

@@ -1,14 +1,16 @@
 // "What now?": the order in which a request for a BO is served, and what happens when the kernel says no.
 //
 //   1. A ready BO of the same domain, kind and size class.
-//   2. A fresh one, if quota, budget and the board's memory admit it. Where the budget or the memory is in the way,
+//   2. One of the stock. It was never lent, so any domain may have it, and it counts as fresh.
+//   3. A fresh one, if quota, budget and the board's memory admit it. Where the budget or the memory is in the way,
 //      ready BOs are evicted first; where that cannot be enough, the kernel is not asked.
-//   3. ENOMEM: everything ready is evicted, whoever used it, then a fresh one is tried once more.
+//   4. ENOMEM: everything ready is evicted, whoever used it, then a fresh one is tried once more.
 //      ENOSPC: another arena, since it is addresses that are missing.
-//   4. Waiting, and 5. failing with a record, are up to the caller: the service.
+//   5. Waiting, and 6. failing with a record, are up to the caller: the service.
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -59,7 +61,7 @@ class Allocator {
   /// All must outlive the allocator. `worker` may be null: then every call is made here, and no loan is pending.
   Allocator(Device& device, DeviceWorker* worker, const MemoryGauge& memory, BoPool& pool, AllocatorOptions options);
 
-  /// Steps 1 to 3. Never waits. A pending loan is continued by created().
+  /// Steps 1 to 4. Never waits. A pending loan is continued by created().
   /// Errors: EDQUOT a quota of the account; ENOMEM; or what else the device said.
   Result<Loan> allocate(const Demand& demand, Time now);
 
@@ -72,14 +74,22 @@ class Allocator {
   /// The worker's answer for a loan that nobody wants any more: it goes to the cache.
   void created_unwanted(Bo& bo, const Result<DeviceBo>& result, Time now);
 
-  /// Bytes that the budget or the board's memory lack for all of the demands, even if everything ready is evicted.
+  /// Bytes that the budget or the board's memory lack for all of the demands, even if everything ready and the stock
+  /// are evicted.
   [[nodiscard]] uint64_t missing(const std::vector<Demand>& demands) const;
+
+  /// Makes one BO for the stock, if that is due (Stock::due()), nothing else is under way, and there is memory to
+  /// spare. `may`: nobody waits for memory. `local`: bytes that clients keep unused.
+  void restock(bool may, uint64_t local, Time now);
+
+  /// The worker's answer, if it was for the stock. False: it was for a loan.
+  bool restocked(BoId id, const Result<DeviceBo>& result, Time now);
 
   /// What the demands cost their account.
   [[nodiscard]] Cost cost_of(const std::vector<Demand>& demands) const;
 
  private:
-  /// How far step 3 has come for one BO.
+  /// How far step 4 has come for one BO.
   struct Attempt {
     uint16_t arena = 0;
     bool opened_arena = false;
@@ -105,6 +115,8 @@ class Allocator {
   uint16_t arenas_ = 1;
   /// Those that the worker is at.
   std::unordered_map<BoId, Attempt> pending_;
+  /// The one that the worker makes for the stock.
+  std::optional<BoId> stocking_;
 };
 
 }  // namespace panbo

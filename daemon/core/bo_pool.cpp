@@ -32,9 +32,10 @@ BoPool::BoPool(Device& device, DeviceWorker* worker, const MemoryGauge& memory, 
     : device_(device),
       worker_(worker),
       memory_(memory),
-      options_(options),
-      decay_(options.decay_time),
-      recurrence_(options.decay_time) {
+      options_(std::move(options)),
+      stock_(options_.stock, device.limits().page_size),
+      decay_(options_.decay_time),
+      recurrence_(options_.decay_time) {
 }
 
 BoPool::~BoPool() {
@@ -73,6 +74,72 @@ void BoPool::create_failed(Bo& bo, Time now) {
   store_.erase(bo);
 }
 
+Bo* BoPool::lend_stocked(const BoKey& key, Borrower& borrower, Time now) {
+  if (key.kind != BoKind::kPlain) return nullptr;
+  while (Bo* bo = stock_.any(key.size)) {
+    const auto pages = device_.make_unevictable(bo->device);
+    if (pages && *pages == Pages::kRetained) {
+      stock_.remove(*bo);
+      stock_.postpone(now);
+      bo->key.domain = key.domain;
+      store_.move(*bo, BoState::kLeased, now);
+      bo->borrower = std::move(borrower);
+      return bo;
+    }
+    lose_stocked(*bo, pages, now);
+    check_stock(now);
+  }
+  return nullptr;
+}
+
+Bo& BoPool::begin_stock(Time now) {
+  stock_.begin();
+  return store_.add({.domain = {}, .kind = BoKind::kPlain, .size = *stock_.missing()}, {}, now);
+}
+
+void BoPool::stock_created(Bo& bo, const Result<DeviceBo>& result, Time now) {
+  // Whoever came meanwhile may have it, or its memory.
+  ++supplies_;
+  if (!result) {
+    create_failed(bo, now);
+    stock_.failed(now);
+    return;
+  }
+  bo.device = *result;
+  const auto holders = device_.make_evictable(bo.device);
+  if (!holders || *holders != Holders::kOnlyUs) {
+    retire(bo, now);
+    stock_.failed(now);
+    return;
+  }
+  store_.move(bo, BoState::kStocked, now);
+  stock_.insert(bo);
+  stock_.made(now);
+}
+
+void BoPool::check_stock(Time now) {
+  for (Bo* bo : stock_.all()) {
+    const auto pages = device_.make_unevictable(bo->device);
+    const bool there = pages && *pages == Pages::kRetained;
+    if (!there || !device_.make_evictable(bo->device)) lose_stocked(*bo, pages, now);
+  }
+}
+
+void BoPool::lose_stocked(Bo& bo, const Result<Pages>& pages, Time now) {
+  if (pages && *pages == Pages::kPurged) purged_.add(bo.key.size);
+  stock_.remove(bo);
+  stock_.lost(now);
+  retire(bo, now);
+}
+
+bool BoPool::leaves_headroom(uint64_t size, uint64_t local) const {
+  const uint64_t available = memory_.available();
+  if (available == UINT64_MAX) return true;
+  if (size > available) return false;
+  if (options_.headroom_share <= 0) return true;
+  return static_cast<double>(spare() + local + size) <= static_cast<double>(available - size) * options_.headroom_share;
+}
+
 void BoPool::release(Bo& bo, Time now, AfterRelease after) {
   bo.after_release = after;
   store_.move(bo, BoState::kDraining, now);
@@ -103,6 +170,19 @@ Amount BoPool::evict_all(Time now) {
 }
 
 Amount BoPool::evict_bytes(uint64_t bytes, Time now) {
+  Amount total = evict_ready(bytes, now);
+  while (total.bytes < bytes && stock_.largest() != nullptr) {
+    Bo& bo = *stock_.largest();
+    total.add(bo.key.size);
+    evicted_.add(bo.key.size);
+    stock_.remove(bo);
+    stock_.lost(now);
+    retire(bo, now);
+  }
+  return total;
+}
+
+Amount BoPool::evict_ready(uint64_t bytes, Time now) {
   Amount total;
   while (total.bytes < bytes && cache_.oldest() != nullptr) evict(*cache_.oldest(), total, now);
   return total;
@@ -122,7 +202,7 @@ std::optional<Time> BoPool::next_deadline() const {
   const auto held = held_.empty() ? std::nullopt : std::optional(held_.begin()->first);
   const auto headroom = headroom_ticks() ? std::optional(headroom_seen_ + options_.headroom_interval) : std::nullopt;
   const auto expiring = expiring_.empty() ? std::nullopt : std::optional(expiring_.begin()->first);
-  return earlier(earlier(held, expiring), earlier(decay_deadline_, headroom));
+  return earlier(earlier(earlier(held, expiring), earlier(decay_deadline_, headroom)), stock_.due());
 }
 
 void BoPool::tick(Time now) {
@@ -175,7 +255,7 @@ uint64_t BoPool::keep_headroom(uint64_t local, Time now) {
   const auto allowed = static_cast<uint64_t>(static_cast<double>(available) * options_.headroom_share);
   const uint64_t kept = ready().bytes + local;
   if (kept <= allowed) return 0;
-  const uint64_t evicted = evict_bytes(kept - allowed, now).bytes;
+  const uint64_t evicted = evict_ready(kept - allowed, now).bytes;
   return kept - allowed - std::min(evicted, kept - allowed);
 }
 
@@ -214,7 +294,7 @@ void BoPool::make_ready(Bo& bo, Time now) {
     return;
   }
   const uint64_t room = options_.cache_max - bo.key.size;
-  if (ready().bytes > room) evict_bytes(ready().bytes - room, now);
+  if (ready().bytes > room) evict_ready(ready().bytes - room, now);
   store_.move(bo, BoState::kReady, now);
   bo.borrower.charge.reset();
   cache_.insert(bo);

@@ -1,5 +1,6 @@
 // Every BO of the daemon, in the container of its state: the part of the cache that knows the whole life of a BO.
 //
+//   Stocked   the Stock, for whoever comes first
 //   Leased    no container; the service knows the leases
 //   Draining  the device watches it and reports when it is idle
 //   Held      the held queue: looked at again, ever more slowly
@@ -20,6 +21,7 @@
 #include "daemon/core/memory_gauge.h"
 #include "daemon/core/recurrence.h"
 #include "daemon/core/stats.h"
+#include "daemon/core/stock.h"
 
 namespace panbo {
 
@@ -41,6 +43,8 @@ struct BoPoolOptions {
   uint64_t held_max = UINT64_MAX;
   /// From this size in bytes on the device's calls are slow enough to be left to the worker.
   uint64_t large_bo = uint64_t{1} << 20;
+  /// What to have in stock.
+  std::vector<StockItem> stock = {};
 };
 
 class BoPool {
@@ -61,6 +65,22 @@ class BoPool {
   void lend_created(Bo& bo, const DeviceBo& device, Time now);
   void create_failed(Bo& bo, Time now);
 
+  /// Stocked → Leased: a plain BO of that size, zero pages in place, or nullptr; only if there is one `borrower` is
+  /// moved from. Where the kernel took one, all are looked at, and those that are gone are retired.
+  [[nodiscard]] Bo* lend_stocked(const BoKey& key, Borrower& borrower, Time now);
+  /// A record for the BO that the stock is missing, which the kernel is about to make; followed by stock_created().
+  [[nodiscard]] Bo& begin_stock(Time now);
+  void stock_created(Bo& bo, const Result<DeviceBo>& result, Time now);
+  /// Something else comes before the stock; or there is no memory for it now.
+  void postpone_stock(Time now) { stock_.postpone(now); }
+  void stock_refused(Time now) { stock_.failed(now); }
+  /// Retires what the kernel took of the stock.
+  void check_stock(Time now);
+  [[nodiscard]] const Stock& stock() const { return stock_; }
+  /// Whether a BO of that size can be made in advance without taking the board's headroom. `local`: bytes that clients
+  /// keep unused.
+  [[nodiscard]] bool leaves_headroom(uint64_t size, uint64_t local) const;
+
   /// Leased → Draining, and on from there as far as it goes at once, to Ready or its end. The BO may be gone
   /// afterwards.
   void release(Bo& bo, Time now, AfterRelease after = AfterRelease::kCache);
@@ -71,16 +91,18 @@ class BoPool {
   /// The device reports that a watched BO is idle.
   void on_idle(BoId id, Time now);
 
-  // Destroy Ready BOs, least recently used first, and tell what went.
+  // Destroy Ready BOs, least recently used first, and tell what went. Where that is not enough, the stock follows.
   Amount evict_all(Time now);
   /// At least `bytes`, if there are as many.
   Amount evict_bytes(uint64_t bytes, Time now);
-  /// Those whose last user it was.
+  /// Ready ones whose last user it was.
   Amount evict_user(UserId user, Time now);
 
   [[nodiscard]] Bo* find(BoId id) { return store_.find(id); }
   [[nodiscard]] const Amount& amount(BoState state) const { return store_.amount(state); }
   [[nodiscard]] const Amount& ready() const { return store_.amount(BoState::kReady); }
+  /// Bytes that evict_all() would give back.
+  [[nodiscard]] uint64_t spare() const { return ready().bytes + store_.amount(BoState::kStocked).bytes; }
   /// In all states.
   [[nodiscard]] Amount total() const { return store_.total(); }
   /// Bytes of memory that the BOs in all states count as.
@@ -100,8 +122,8 @@ class BoPool {
   [[nodiscard]] const Amount& evicted() const { return evicted_; }
   [[nodiscard]] const Amount& purged() const { return purged_; }
 
-  /// Grows whenever a BO became Ready or memory went back to the kernel: a request that could not be served may try
-  /// again.
+  /// Grows whenever a BO became Ready or Stocked, or memory went back to the kernel: a request that could not be served
+  /// may try again.
   [[nodiscard]] uint64_t supplies() const { return supplies_; }
 
   /// When tick() wants to be called; nothing is due before.
@@ -109,6 +131,8 @@ class BoPool {
   void tick(Time now);
 
  private:
+  Amount evict_ready(uint64_t bytes, Time now);
+  void lose_stocked(Bo& bo, const Result<Pages>& pages, Time now);
   void look(Bo& bo, Time now);
   void hold(Bo& bo, Time now);
   void make_ready(Bo& bo, Time now);
@@ -126,6 +150,7 @@ class BoPool {
   const BoPoolOptions options_;
   BoStore store_;
   BoCache cache_;
+  Stock stock_;
   Decay decay_;
   Recurrence recurrence_;
   /// Nothing of the cache has decayed before; nothing if it is empty.

@@ -11,17 +11,18 @@
 namespace panbo {
 namespace {
 
-constexpr std::array<std::string_view, kBoStateCount> kNames = {"Creating", "Leased", "Draining",
-                                                                "Held",     "Ready",  "Retired"};
+constexpr std::array<std::string_view, kBoStateCount> kNames = {"Creating", "Stocked", "Leased", "Draining",
+                                                                "Held",     "Ready",   "Retired"};
 
 constexpr std::array<std::array<bool, kBoStateCount>, kBoStateCount> kLegal = {{
-    // Creating Leased Draining Held   Ready  Retired   to / from
-    {{false, true, false, false, true, true}},    // Creating
-    {{false, false, true, false, true, true}},    // Leased
-    {{false, false, false, true, true, true}},    // Draining
-    {{false, false, false, false, true, true}},   // Held
-    {{false, true, false, false, false, true}},   // Ready
-    {{false, false, false, false, false, false}}  // Retired
+    // Creating Stocked Leased Draining Held Ready Retired   to / from
+    {{false, true, true, false, false, true, true}},     // Creating
+    {{false, false, true, false, false, false, true}},   // Stocked
+    {{false, false, false, true, false, true, true}},    // Leased
+    {{false, false, false, false, true, true, true}},    // Draining
+    {{false, false, false, false, false, true, true}},   // Held
+    {{false, false, true, false, false, false, true}},   // Ready
+    {{false, false, false, false, false, false, false}}  // Retired
 }};
 
 size_t index(BoState state) {

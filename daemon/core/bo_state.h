@@ -8,10 +8,13 @@ namespace panbo {
 
 ///   Creating ──► Leased ──► Draining ──► Held ──► Ready ──► Leased …
 ///       │           ▲           └───────────────────▲
-///       └───────────┼── (its request was cancelled) ┘           from anywhere ──► Retired
+///       ├───────────┼── (its request was cancelled) ┘           from anywhere ──► Retired
+///       └► Stocked ─┘
 enum class BoState : uint8_t {
   /// The kernel is making it.
   kCreating,
+  /// Made for nobody yet: never lent, in the stock.
+  kStocked,
   /// A client has it.
   kLeased,
   /// Released; a GPU job may still use it.
@@ -24,7 +27,7 @@ enum class BoState : uint8_t {
   kRetired,
 };
 
-inline constexpr int kBoStateCount = 6;
+inline constexpr int kBoStateCount = 7;
 
 [[nodiscard]] std::string_view to_string(BoState state);
 

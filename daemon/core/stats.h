@@ -29,6 +29,8 @@ struct Stats {
   Amount draining;
   Amount held;
   Amount ready;
+  /// Made in advance, never lent.
+  Amount stock;
 
   // BOs asked for since the start, and how each ended: requests = cached + fresh + waited + failed + still waiting.
   uint64_t requests = 0;

@@ -64,6 +64,7 @@ class AllocRequests {
   /// Asks back what clients keep unused by now, for those that wait.
   void ask_back(Time now);
 
+  /// Whether somebody waits for memory.
   [[nodiscard]] bool somebody_waits() const { return !waiting_.empty(); }
 
   /// When tick() wants to be called; nothing is due before.

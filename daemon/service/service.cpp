@@ -261,7 +261,7 @@ void Service::on_idle(BoId bo) {
 
 void Service::on_created(BoId bo, const Result<DeviceBo>& result) {
   const Time now = clock_.now();
-  requests_.on_created(bo, result, now);
+  if (!allocator_.restocked(bo, result, now)) requests_.on_created(bo, result, now);
   requests_.serve_waiting(now);
 }
 
@@ -274,6 +274,7 @@ void Service::on_pressure(Pressure pressure) {
     pool_.evict_bytes((pool_.ready().bytes + 1) / 2, now);
     local_.take({.bytes = (local_.unused().bytes + 1) / 2}, now);
   }
+  pool_.check_stock(now);
   for (auto& [id, session] : sessions_) {
     if (session.greeted) session.port->reply(RequestId{}, PressureEvent{pressure});
   }
@@ -291,6 +292,7 @@ void Service::tick() {
   pool_.tick(now);
   requests_.serve_waiting(now);
   requests_.tick(now);
+  allocator_.restock(!requests_.somebody_waits(), local_.unused().bytes, now);
 }
 
 Stats Service::stats() const {
@@ -300,6 +302,7 @@ Stats Service::stats() const {
   stats.draining = pool_.amount(BoState::kDraining);
   stats.held = pool_.amount(BoState::kHeld);
   stats.ready = pool_.amount(BoState::kReady);
+  stats.stock = pool_.amount(BoState::kStocked);
   stats.evicted = pool_.evicted();
   stats.purged = pool_.purged();
   return stats;

@@ -85,6 +85,7 @@ std::string encode_stats(RequestId request, const DaemonInfo& daemon, const Stat
   out.set_failed(stats.failed);
   to_wire(stats.evicted, out.mutable_evicted());
   to_wire(stats.purged, out.mutable_purged());
+  to_wire(stats.stock, out.mutable_stock());
   return envelope.SerializeAsString();
 }
 

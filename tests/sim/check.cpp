@@ -44,13 +44,15 @@ void World::check_amounts(const Stats& stats) {
   require(stats.leased.count >= leases, "every lease is counted");
   // More are leased than the clients know of only as parts of requests that are under way.
   require(open > 0 || stats.leased.count == leases, "nothing is leased to nobody");
-  const uint64_t known = stats.leased.count + stats.draining.count + stats.held.count + stats.ready.count;
+  const uint64_t known =
+      stats.leased.count + stats.draining.count + stats.held.count + stats.ready.count + stats.stock.count;
   require(known <= device_.bo_count(), "every BO that is counted exists");
   require(known + worker_.pending() >= device_.bo_count(), "every BO that exists is counted");
   uint64_t evictable = 0;
   for (const auto& [handle, bo] : device_.bos()) evictable += bo.evictable;
-  require(evictable >= stats.ready.count, "what is ready is evictable");
-  require(evictable <= stats.ready.count + worker_.pending(), "what is not ready is not evictable");
+  const uint64_t idle = stats.ready.count + stats.stock.count;
+  require(evictable >= idle, "what is ready or in stock is evictable");
+  require(evictable <= idle + worker_.pending(), "what is neither ready nor in stock is not evictable");
   require(stats.cached + stats.fresh + stats.waited + stats.failed <= stats.requests, "no request ends twice");
   require(device_.watched() == stats.draining.count + stats.held.count, "what drains or is held is watched");
 }
@@ -77,7 +79,8 @@ void World::check_quotas(const Stats& stats) {
           "memory that somebody keeps stays accounted for");
   Cost charged;
   for (const auto& observer : observers_) charged += service_->account(observer->id())->parent()->used();
-  require(charged.bytes + stats.ready.bytes <= options_.allocator.total_max, "everything together keeps to its budget");
+  const uint64_t spare = stats.ready.bytes + stats.stock.bytes;
+  require(charged.bytes + spare <= options_.allocator.total_max, "everything together keeps to its budget");
   const uint64_t in_use = stats.leased.count + stats.draining.count + stats.held.count;
   require(charged.bos >= in_use, "what is in use is charged to somebody");
   require(charged.bos <= in_use + worker_.pending(), "nobody is charged for what is not in use");
@@ -98,9 +101,10 @@ void World::check_quotas(const Stats& stats) {
 void World::check_bytes(const Stats& stats, const Cost& charged) {
   Cost existing;
   for (const auto& [handle, bo] : device_.bos()) existing += cost_of(bo);
-  // What is ready is never a heap.
-  require(charged.bytes + stats.ready.bytes == existing.bytes, "every byte of memory is accounted for");
-  require(charged.addresses + stats.ready.bytes == existing.addresses, "every GPU address is accounted for");
+  // What is ready or in stock is never a heap.
+  const uint64_t spare = stats.ready.bytes + stats.stock.bytes;
+  require(charged.bytes + spare == existing.bytes, "every byte of memory is accounted for");
+  require(charged.addresses + spare == existing.addresses, "every GPU address is accounted for");
 }
 
 }  // namespace panbo::sim

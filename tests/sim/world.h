@@ -62,6 +62,9 @@ class World {
   void settle();
   void come_to_rest();
   void count(const Stats& stats);
+  /// BOs in stock, and how many there are to be.
+  uint64_t stocked();
+  [[nodiscard]] uint64_t wanted_stock() const;
 
   // What can happen, each once.
   void join();

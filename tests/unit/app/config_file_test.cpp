@@ -64,6 +64,12 @@ requests = 5
 fds = 6
 [connections]
 per_user = 7
+[[stock]]
+size = "8MiB"
+count = 2
+[[stock]]
+size = 65536
+count = 16
 )");
   EXPECT_EQ(settings.device, "panfrost:/dev/dri/renderD128");
   EXPECT_EQ(settings.socket, "/tmp/panbo.sock");
@@ -86,6 +92,11 @@ per_user = 7
   EXPECT_EQ(settings.user.requests, 5u);
   EXPECT_EQ(settings.user.fds, 6u);
   EXPECT_EQ(settings.connections.per_user, 7u);
+  ASSERT_EQ(settings.stock.size(), 2u);
+  EXPECT_EQ(settings.stock[0].size, uint64_t{8} << 20);
+  EXPECT_EQ(settings.stock[0].count, 2u);
+  EXPECT_EQ(settings.stock[1].size, 65536u);
+  EXPECT_EQ(settings.stock[1].count, 16u);
 }
 
 TEST(ConfigFile, DottedKeysAreTheSame) {
@@ -165,6 +176,18 @@ TEST(ConfigFile, ACountIsAtLeastOne) {
     }
     EXPECT_NE(complaint(std::string(key) + " = 9223372036854775808"), "");
   }
+}
+
+TEST(ConfigFile, WhatIsNoStockIsRefused) {
+  const std::string what = "must be a list of tables, [[stock]], each with a size and a count";
+  for (const char* text : {"stock = 1", "[stock]\nsize = 1\ncount = 1", "stock = [1]", "[[stock]]\nsize = 1",
+                           "[[stock]]\ncount = 1", "[[stock]]\nsize = 1\ncount = 1\ncolour = 1"}) {
+    EXPECT_EQ(complaint(text), "panbod.toml:1: stock " + what) << text;
+  }
+  EXPECT_EQ(complaint("stock = [{size = 1, count = 1}, {size = 1, count = 0}]"),
+            "panbod.toml:1: stock entry 2 must be a whole number, at least 1");
+  EXPECT_TRUE(complaint("stock = [{size = 0, count = 1}]").starts_with("panbod.toml:1: stock entry 1 must be a size"));
+  EXPECT_EQ(complaint("stock = []"), "");
 }
 
 TEST(ConfigFile, OtherKindsOfValuesAreChecked) {

@@ -52,6 +52,14 @@ TEST(SettingsReport, WhatWasSetSaysWhere) {
   EXPECT_EQ(row(rows, "cache.max").origin, "/etc/x.toml:3");
 }
 
+TEST(SettingsReport, TheStockIsOneRow) {
+  EXPECT_EQ(row(described({}), "stock").value, "none");
+  Settings settings;
+  read_config("stock = [{size = \"8MiB\", count = 4}, {size = 65536, count = 16}]", "x.toml", settings);
+  EXPECT_EQ(row(described(settings), "stock").value, "4 x 8388608, 16 x 65536");
+  EXPECT_EQ(row(described(settings), "stock").origin, "x.toml:1");
+}
+
 TEST(SettingsReport, RamThatNobodyKnowsIsNotNamed) {
   EXPECT_EQ(row(described({}, UINT64_MAX), "total.max").origin, "default");
 }

@@ -105,6 +105,18 @@ TEST(Settings, AClientThatCouldNeverBeSentAWholeBatchIsAContradiction) {
   EXPECT_EQ(complaint(settings), "");
 }
 
+TEST(Settings, AStockThatTheBudgetCannotHoldIsRefused) {
+  Settings settings;
+  settings.stock = {{.size = kGiB, .count = 2}, {.size = kGiB / 2, .count = 2}};
+  EXPECT_EQ(complaint(settings), "");
+  settings.stock.push_back({.size = 1, .count = 1});
+  expect_names(complaint(settings), {"stock", "total.max (3221225472 bytes)"});
+  settings.stock = {{.size = 4096, .count = INT64_MAX}};
+  expect_names(complaint(settings), {"stock", "total.max"});
+  settings.stock = {{.size = kArenaBytes + 1, .count = 1}};
+  expect_names(complaint(settings), {"stock", "4261412865"});
+}
+
 TEST(Settings, TheAdminSocketIsBesideTheOtherOneUnlessItIsNamed) {
   Settings settings;
   EXPECT_EQ(admin_socket_path(settings), "/run/panbo/admin.sock");

@@ -32,6 +32,7 @@ wire::Stats some_stats() {
   stats.set_failed(10);
   set(stats.mutable_evicted(), 7, 700);
   set(stats.mutable_purged(), 8, 1536);
+  set(stats.mutable_stock(), 9, 9216);
   return stats;
 }
 
@@ -52,7 +53,8 @@ TEST(ReportTest, TheJsonIsWhatProgramsRelyOn) {
       R"({"version":"1.2.3",)"
       R"("device":{"backend":"panfrost","driver":"panfrost 1.2.0","node":"/dev/dri/renderD128"},)"
       R"("bo":{"leased":{"count":1,"bytes":4096},"draining":{"count":2,"bytes":8192},)"
-      R"("held":{"count":3,"bytes":12288},"ready":{"count":4000,"bytes":1073741824},"local":{"count":5,"bytes":2048}},)"
+      R"("held":{"count":3,"bytes":12288},"ready":{"count":4000,"bytes":1073741824},"local":{"count":5,"bytes":2048},)"
+      R"("stock":{"count":9,"bytes":9216}},)"
       R"("alloc":{"requests":1000,"cached":800,"fresh":150,"waited":20,"failed":10},)"
       R"("evicted":{"count":7,"bytes":700},"purged":{"count":8,"bytes":1536},)"
       R"("clients":[{"id":12,"name":"glmark2","uid":1000,"pid":4711,"leased":{"count":3,"bytes":3145728},)"
@@ -112,6 +114,7 @@ TEST(ReportTest, StatsAreAlignedTables) {
             "draining               2     8.0 KiB\n"
             "held                   3    12.0 KiB\n"
             "ready              4,000     1.0 GiB\n"
+            "stock                  9     9.0 KiB\n"
             "\n"
             "Asked for          count       share\n"
             "cached               800      80.0 %\n"

@@ -26,6 +26,12 @@ TEST(BoState, ABusyOrHeldBoIsNeverLent) {
   EXPECT_FALSE(is_legal_move(BoState::kLeased, BoState::kLeased));
 }
 
+TEST(BoState, WhatWasLentNeverComesToTheStock) {
+  for (int from = 0; from < kBoStateCount; ++from) {
+    EXPECT_EQ(is_legal_move(static_cast<BoState>(from), BoState::kStocked), from == 0);
+  }
+}
+
 TEST(BoStateDeathTest, AnIllegalMoveEndsTheProcessAndNamesBothStates) {
   BoState state = BoState::kHeld;
   EXPECT_DEATH(move_to(state, BoState::kLeased), "from Held to Leased");

@@ -144,6 +144,7 @@ TEST(Encode, TheLargestStats) {
   stats.failed = kMax - 12;
   stats.evicted = {kMax - 13, kMax - 14};
   stats.purged = {kMax - 15, kMax - 16};
+  stats.stock = {kMax - 17, kMax - 18};
   const auto packets = encode(kRequest, daemon, AdminReply{stats});
   ASSERT_EQ(packets.size(), 1u);
   const auto envelope = parsed(packets[0]);
@@ -163,6 +164,7 @@ TEST(Encode, TheLargestStats) {
   EXPECT_EQ(out.failed(), stats.failed);
   expect_amount(out.evicted(), stats.evicted);
   expect_amount(out.purged(), stats.purged);
+  expect_amount(out.stock(), stats.stock);
 }
 
 TEST(Encode, AThousandClientsWithTheLongestNames) {

@@ -1,0 +1,89 @@
+// Being full is what ends the work: then nothing is due, and an idle system with its stock makes no wake-ups. The
+// kernel does not tell when it takes a BO's pages. It is noticed when one is asked for, or when the board was under
+// pressure, and what is missing then is made again, after a while: whoever needed the memory may need it still.
+
+#include "daemon/core/stock.h"
+
+#include <algorithm>
+
+#include "proto/size_class.h"
+
+namespace panbo {
+namespace {
+
+constexpr Duration kPause = std::chrono::milliseconds(20);
+constexpr Duration kPostponed = std::chrono::milliseconds(200);
+constexpr Duration kFirstBackoff = std::chrono::seconds(1);
+constexpr Duration kLongestBackoff = std::chrono::minutes(1);
+
+}  // namespace
+
+Stock::Stock(const std::vector<StockItem>& items, uint64_t page_size) : backoff_(kFirstBackoff) {
+  for (const StockItem& item : items) shelves_[size_class(item.size, page_size)].wanted += item.count;
+}
+
+void Stock::insert(Bo& bo) {
+  Shelf& shelf = shelves_.at(bo.key.size);
+  shelf.bos.push_back(bo);
+  ++shelf.count;
+}
+
+void Stock::remove(Bo& bo) {
+  Shelf& shelf = shelves_.at(bo.key.size);
+  shelf.bos.remove(bo);
+  --shelf.count;
+}
+
+Bo* Stock::any(uint64_t size) const {
+  const auto shelf = shelves_.find(size);
+  return shelf == shelves_.end() ? nullptr : shelf->second.bos.back();
+}
+
+Bo* Stock::largest() const {
+  for (auto shelf = shelves_.rbegin(); shelf != shelves_.rend(); ++shelf) {
+    if (!shelf->second.bos.empty()) return shelf->second.bos.back();
+  }
+  return nullptr;
+}
+
+std::vector<Bo*> Stock::all() const {
+  std::vector<Bo*> bos;
+  for (const auto& [size, shelf] : shelves_) {
+    for (Bo* bo = shelf.bos.front(); bo != nullptr; bo = shelf.bos.next(*bo)) bos.push_back(bo);
+  }
+  return bos;
+}
+
+// Small ones first: the large ones are what memory may be too short for.
+std::optional<uint64_t> Stock::missing() const {
+  for (const auto& [size, shelf] : shelves_) {
+    if (shelf.count < shelf.wanted) return size;
+  }
+  return std::nullopt;
+}
+
+std::optional<Time> Stock::due() const {
+  return making_ || !missing() ? std::nullopt : std::optional(not_before_);
+}
+
+void Stock::made(Time now) {
+  making_ = false;
+  backoff_ = kFirstBackoff;
+  not_before_ = now + kPause;
+}
+
+void Stock::failed(Time now) {
+  making_ = false;
+  not_before_ = now + backoff_;
+  backoff_ = std::min(backoff_ * 2, kLongestBackoff);
+}
+
+void Stock::lost(Time now) {
+  not_before_ = std::max(not_before_, now + backoff_);
+}
+
+void Stock::postpone(Time now) {
+  not_before_ = std::max(not_before_, now + kPostponed);
+}
+
+}  // namespace panbo
