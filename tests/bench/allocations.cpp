@@ -3,9 +3,9 @@
 // The daemon, the echo process and this one share a CPU, so that each round trip costs the same two switches, and the
 // scheduler has no say in it. All kinds take turns in random order within one run.
 //
-// What goes over the socket is timed without its releases: BOs are released in batches outside of what is timed, and the
-// next batch begins when the daemon has them all ready. What stays in the process is timed as pairs of allocation and
-// release, many to one reading of the clock.
+// What goes over the socket is timed without its releases: BOs are released in batches outside of what is timed, and
+// the next batch begins when the daemon has them all ready. What stays in the process is timed as pairs of allocation
+// and release, many to one reading of the clock.
 
 #include <panbo.h>
 #include <sys/mman.h>

@@ -3,9 +3,12 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <fstream>
+#include <stdexcept>
 
 #include "tests/bench/benches.h"
 #include "tests/bench/medians.h"
+#include "tests/bench/picture.h"
 
 namespace panbo::bench {
 namespace {
@@ -25,11 +28,17 @@ constexpr Bench kBenches[] = {
     {"beside-large", "A hit's 99th percentile while another client has 256 MiB made, beside alone", beside_large},
 };
 
-int run(const std::vector<const Bench*>& chosen, bool json) {
+void write(const std::string& path, const std::string& text) {
+  std::ofstream file(path);
+  if (!(file << text << std::flush)) throw std::runtime_error("cannot write " + path);
+}
+
+int run(const std::vector<const Bench*>& chosen, bool json, const std::string& pictures) {
   start_benchmarks();
   std::vector<Report> reports;
   for (const Bench* bench : chosen) {
     reports.push_back(bench->run());
+    if (!pictures.empty()) write(pictures + "/" + bench->name + ".svg", picture_of(reports.back()));
     if (json) continue;
     std::printf("%s%s", bench == chosen.front() ? "" : "\n", table_of(reports.back()).c_str());
     std::fflush(stdout);
@@ -48,6 +57,8 @@ int main(int argc, char** argv) {
   app.fallthrough();
   bool json = false;
   app.add_flag("--json", json, "Print JSON");
+  std::string pictures;
+  app.add_option("--svg", pictures, "Draw each table, as NAME.svg, into this directory")->check(CLI::ExistingDirectory);
   std::vector<const Bench*> chosen;
   for (const Bench& bench : kBenches) {
     app.add_subcommand(bench.name, bench.question)->callback([&] { chosen.push_back(&bench); });
@@ -58,7 +69,7 @@ int main(int argc, char** argv) {
     for (const Bench& bench : kBenches) chosen.push_back(&bench);
   }
   try {
-    return run(chosen, json);
+    return run(chosen, json, pictures);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "panbo-bench: %s\n", error.what());
     return 2;

@@ -1,8 +1,8 @@
-// A BO cache as Mesa's panfrost driver has it in each process, as far as its cost goes: buckets of powers of two, a list
-// in order of use, a lock, and the calls that a BO costs on its way in and out.
+// A BO cache as Mesa's panfrost driver has it in each process, as far as its cost goes: buckets of powers of two, a
+// list in order of use, a lock, and the calls that a BO costs on its way in and out.
 //
-// Of Mesa's calls for a pair that hits, these are those that every pair makes: WAIT_BO and MADVISE(WILLNEED) when the BO
-// is taken out, MMAP_BO when it is used, MADVISE(DONTNEED) when it goes back (src/panfrost/lib/pan_bo.c:
+// Of Mesa's calls for a pair that hits, these are those that every pair makes: WAIT_BO and MADVISE(WILLNEED) when the
+// BO is taken out, MMAP_BO when it is used, MADVISE(DONTNEED) when it goes back (src/panfrost/lib/pan_bo.c:
 // panfrost_bo_cache_fetch(), panfrost_bo_mmap(), panfrost_bo_cache_put()). Most pairs make more: mmap, munmap, a label.
 #pragma once
 

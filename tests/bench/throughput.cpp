@@ -1,5 +1,5 @@
-// Clients of one daemon, each a thread with a connection of its own that keeps nothing, allocate and release 64 KiB over
-// the socket as fast as they can. The daemon has one CPU and the clients have the other.
+// Clients of one daemon, each a thread with a connection of its own that keeps nothing, allocate and release 64 KiB
+// over the socket as fast as they can. The daemon has one CPU and the clients have the other.
 //
 // All numbers of clients take turns in random order. What is timed is a round in which every client makes its share of
 // a fixed number of pairs; its time is what a pair takes, however many clients share the work.
