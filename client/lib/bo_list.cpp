@@ -72,10 +72,11 @@ void BoList::add_unused(std::list<panbo_bo>& extras) {
   }
 }
 
-panbo_bo* BoList::use_kept(uint32_t kind, uint64_t size_class, bool& maybe_busy) {
+panbo_bo* BoList::use_kept(uint32_t kind, uint64_t size_class, uint64_t page_size, bool& maybe_busy) {
   const std::lock_guard lock(mutex_);
   LocalBin* bin = cache_.find(kind, size_class);
   panbo_bo* bo = bin != nullptr ? cache_.use(*bin, in_use_, taken_) : nullptr;
+  if (bo == nullptr) bo = cache_.use_larger(kind, size_class, page_size, in_use_, taken_);
   if (bo == nullptr) return nullptr;
   bo->origin = PANBO_ORIGIN_LOCAL;
   maybe_busy = !bo->kept_idle;

@@ -28,8 +28,9 @@ class BoList {
   /// Takes BOs over that came Unused. Those that the daemon has taken back already stay with the caller.
   void add_unused(std::list<panbo_bo>& extras);
 
-  /// A kept BO for the program. nullptr: there is none. `maybe_busy` is written: whether a job may use it.
-  panbo_bo* use_kept(uint32_t kind, uint64_t size_class, bool& maybe_busy);
+  /// A kept BO for the program, of the class or, if there is none, less than twice as large. nullptr: there is none.
+  /// `maybe_busy` is written: whether a job may use it.
+  panbo_bo* use_kept(uint32_t kind, uint64_t size_class, uint64_t page_size, bool& maybe_busy);
   /// What use_kept() gave is busy. True: the daemon has to be told that there are unused leases.
   [[nodiscard]] bool put_back(panbo_bo& bo);
 

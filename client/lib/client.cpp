@@ -159,7 +159,7 @@ panbo_bo* Client::use_kept(const codec::AllocItem& item) {
   if ((item.flags & PANBO_BO_ZEROED) != 0 || !LocalCache::can_keep(item.size, page_size)) return nullptr;
   const uint32_t kind = item.flags & kKindFlags;
   bool maybe_busy = false;
-  panbo_bo* bo = bos_.use_kept(kind, size_class_of(kind, item.size, page_size), maybe_busy);
+  panbo_bo* bo = bos_.use_kept(kind, size_class_of(kind, item.size, page_size), page_size, maybe_busy);
   if (bo == nullptr || !maybe_busy || bo->backing.wait(deadline_after(0))) return bo;
   put_back(*bo);
   return nullptr;

@@ -1,6 +1,11 @@
 // There are as many bins as kinds and size classes have been kept, a few hundred at most, and they stay: so a BO can
 // point at its bin, and a release needs no look-up. The BOs move between lists without being copied or allocated.
 //
+// A BO that is larger than needed stands in for one that is missing here: it is there already, so for now it takes no
+// memory, while the one that the daemon would give is more. A program whose sizes change would otherwise keep a BO of
+// each of its classes, most of them unused. Up to twice the size, as in Mesa's own caches; when it is kept again it is
+// kept for its own class.
+//
 // What is kept longest is found by a look at both ends of every bin. That is needed only when there are so many BOs
 // that one has to go, which costs a packet to the daemon anyway; an order of age would have to be kept up by every hit.
 
@@ -54,6 +59,19 @@ void LocalCache::count_in(panbo_bo& bo) {
 panbo_bo* LocalCache::use(LocalBin& bin, std::list<panbo_bo>& in_use, std::list<panbo_bo>& taken) {
   panbo_bo* bo = use_one_of(bin.idle, in_use, taken);
   return bo != nullptr ? bo : use_one_of(bin.maybe_busy, in_use, taken);
+}
+
+panbo_bo* LocalCache::use_larger(uint32_t kind, uint64_t size, uint64_t page_size, std::list<panbo_bo>& in_use,
+                                 std::list<panbo_bo>& taken) {
+  // Beyond the largest class none is kept.
+  const uint64_t end = std::min(2 * size, kLargestClassedSize + 1);
+  for (uint64_t larger = size_class_of(kind, size + 1, page_size); larger < end;
+       larger = size_class_of(kind, larger + 1, page_size)) {
+    LocalBin* bin = find(kind, larger);
+    panbo_bo* bo = bin != nullptr ? use(*bin, in_use, taken) : nullptr;
+    if (bo != nullptr) return bo;
+  }
+  return nullptr;
 }
 
 panbo_bo* LocalCache::use_one_of(std::list<panbo_bo>& kept, std::list<panbo_bo>& in_use, std::list<panbo_bo>& taken) {

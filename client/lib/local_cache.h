@@ -11,7 +11,7 @@
 
 namespace panbo {
 
-/// What stands in for each other: BOs of one kind and size class.
+/// BOs of one kind and size class: any is as good as any other.
 struct LocalBin {
   /// No job uses them. The newest is first: the CPU's and the GPU's caches may still have of it.
   std::list<panbo_bo> idle;
@@ -51,6 +51,10 @@ class LocalCache {
   /// Makes a kept one InUse and moves it to the end of `in_use`; first one that is idle. What the daemon turns out to
   /// have taken goes to the end of `taken`. nullptr: there is none.
   panbo_bo* use(LocalBin& bin, std::list<panbo_bo>& in_use, std::list<panbo_bo>& taken);
+
+  /// As use(), of the smallest class above `size` of which there is one, if that is less than twice as large.
+  panbo_bo* use_larger(uint32_t kind, uint64_t size, uint64_t page_size, std::list<panbo_bo>& in_use,
+                       std::list<panbo_bo>& taken);
 
   /// Moves the one that has been here longest to the end of `out`. There is one.
   void remove_oldest(std::list<panbo_bo>& out);

@@ -51,7 +51,7 @@ TEST_F(LocalCacheTest, CountsWhatIsUsedAndWhatIsKept) {
   EXPECT_EQ(counted.local, 1u);
 }
 
-TEST_F(LocalCacheTest, OnlyTheSameKindAndSizeClassWillDo) {
+TEST_F(LocalCacheTest, AnotherKindOrASmallerOneOrOneTwiceAsLargeWillNotDo) {
   connect(settings());
   panbo_bo* bo = alloc(8192);
   release(bo);
@@ -62,6 +62,41 @@ TEST_F(LocalCacheTest, OnlyTheSameKindAndSizeClassWillDo) {
   EXPECT_NE(alloc(8192, PANBO_BO_ZEROED), bo);
   EXPECT_EQ(asked(), 6);
   EXPECT_EQ(alloc(8192), bo);
+}
+
+TEST_F(LocalCacheTest, OneThatIsLessThanTwiceAsLargeStandsInForWhatIsMissing) {
+  connect(settings());
+  panbo_bo* large = alloc(7 * 4096);
+  release(large);
+  EXPECT_EQ(alloc(4 * 4096), large);
+  EXPECT_EQ(panbo_bo_get_size(large), 7u * 4096);
+  EXPECT_EQ(panbo_bo_get_origin(large), PANBO_ORIGIN_LOCAL);
+  EXPECT_EQ(asked(), 1);
+  release(large);
+  EXPECT_EQ(alloc(7 * 4096), large) << "it is kept for its own class";
+}
+
+TEST_F(LocalCacheTest, TheSmallestThatIsLargeEnoughIsUsed) {
+  connect(settings());
+  panbo_bo* large = alloc(7 * 4096);
+  panbo_bo* middle = alloc(6 * 4096);
+  panbo_bo* exact = alloc(5 * 4096);
+  release(exact);
+  release(large);
+  release(middle);
+  EXPECT_EQ(alloc(5 * 4096), exact);
+  EXPECT_EQ(alloc(5 * 4096), middle);
+  EXPECT_EQ(alloc(5 * 4096), large);
+}
+
+TEST_F(LocalCacheTest, ALargerOneThatIsBusyDoesNotStandIn) {
+  connect(settings());
+  panbo_bo* busy = alloc(3 * 4096);
+  kernel_.set_busy(handle_of(busy), true);
+  release(busy, 0);
+  EXPECT_NE(alloc(2 * 4096), busy);
+  EXPECT_EQ(asked(), 2);
+  EXPECT_EQ(stats().kept_count, 1u);
 }
 
 TEST_F(LocalCacheTest, ABoThatWasZeroedServesWhoDoesNotAskForThat) {
