@@ -116,7 +116,7 @@ TEST_F(SyscallsTest, AMillionHitsThatWereReleasedIdleTakeNone) {
 TEST_F(SyscallsTest, AHitThatMayBeBusyTakesOnePoll) {
   constexpr int kPairs = 1000;
   const auto lines = syscalls_of(kPairs, 0);
-  EXPECT_EQ(lines.size(), static_cast<size_t>(kPairs));
+  EXPECT_EQ(lines.size(), static_cast<size_t>(kPairs)) << testing::PrintToString(lines).substr(0, 2000);
   EXPECT_TRUE(std::ranges::all_of(lines, [](const auto& line) { return line.find("poll(") != std::string::npos; }));
 }
 

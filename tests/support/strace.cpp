@@ -1,4 +1,5 @@
-// strace says on stderr when it has attached; what happens before that is not seen.
+// strace says on stderr when it has attached; what happens before that is not seen. It says so of each thread, so what
+// it says must find a reader as long as it lives: SIGPIPE would end it.
 
 #include "tests/support/strace.h"
 
@@ -10,8 +11,6 @@
 #include <fstream>
 #include <stdexcept>
 
-#include "proto/unique_fd.h"
-
 namespace panbo::test {
 
 Strace::Strace(pid_t pid) {
@@ -20,7 +19,7 @@ Strace::Strace(pid_t pid) {
   output_ = pattern;
   int ends[2];
   if (!file.valid() || ::pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error("no file or no pipe");
-  const UniqueFd reader(ends[0]);
+  messages_.reset(ends[0]);
   UniqueFd writer(ends[1]);
   strace_ = ::fork();
   if (strace_ == 0) {
@@ -30,7 +29,7 @@ Strace::Strace(pid_t pid) {
   }
   writer.reset();
   std::string said;
-  for (char byte; said.find("attached") == std::string::npos && ::read(reader.get(), &byte, 1) == 1;) said += byte;
+  for (char byte; said.find("attached") == std::string::npos && ::read(messages_.get(), &byte, 1) == 1;) said += byte;
   if (said.find("attached") == std::string::npos) throw std::runtime_error("strace does not attach: " + said);
 }
 

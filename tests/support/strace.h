@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "proto/unique_fd.h"
+
 namespace panbo::test {
 
 class Strace {
@@ -24,6 +26,8 @@ class Strace {
 
  private:
   std::string output_;
+  /// What it says on stderr. It is not much.
+  UniqueFd messages_;
   pid_t strace_ = -1;
 };
 
