@@ -46,13 +46,13 @@ struct Bo {
   /// Valid from Leased to Retired.
   DeviceBo device;
   BoState state = BoState::kCreating;
+  AfterRelease after_release = AfterRelease::kCache;
   /// Whoever has it, or had it last. Draining and Held BOs are still charged to them; Ready ones to nobody.
   Borrower borrower;
   /// When it entered its state.
   Time since{};
   /// Ready: when it goes, if it goes before the decay takes it.
   Time expires{};
-  AfterRelease after_release = AfterRelease::kCache;
 
   /// In the one container of its state.
   ListHook<Bo> in_state;

@@ -201,7 +201,7 @@ Amount BoPool::evict_user(UserId user, Time now) {
 std::optional<Time> BoPool::next_deadline() const {
   const auto held = held_.empty() ? std::nullopt : std::optional(held_.begin()->first);
   const auto headroom = headroom_ticks() ? std::optional(headroom_seen_ + options_.headroom_interval) : std::nullopt;
-  const auto expiring = expiring_.empty() ? std::nullopt : std::optional(expiring_.begin()->first);
+  const auto expiring = expiring_.empty() ? std::nullopt : std::optional((*expiring_.begin())->expires);
   return earlier(earlier(earlier(held, expiring), earlier(decay_deadline_, headroom)), stock_.due());
 }
 
@@ -230,7 +230,7 @@ void BoPool::evict_decayed(Time now) {
       return;
     }
     cache_.remove(*oldest);
-    expiring_.erase({oldest->expires, oldest->id});
+    expiring_.erase(oldest);
     evicted_.add(oldest->key.size);
     retire(*oldest, now);
   }
@@ -238,8 +238,8 @@ void BoPool::evict_decayed(Time now) {
 
 void BoPool::evict_expired(Time now) {
   Amount total;
-  while (!expiring_.empty() && expiring_.begin()->first <= now) {
-    evict(*store_.find(expiring_.begin()->second), total, now);
+  while (!expiring_.empty() && (*expiring_.begin())->expires <= now) {
+    evict(**expiring_.begin(), total, now);
   }
 }
 
@@ -302,7 +302,7 @@ void BoPool::make_ready(Bo& bo, Time now) {
   decay_deadline_ = earlier(decay_deadline_, now + decay_.step());
   if (bo.key.size > kLongLivedSize) {
     bo.expires = now + lifetime_of_large(bo.key.size, recurrence_.recurs(bo.key, now), options_.decay_time);
-    expiring_.emplace(bo.expires, bo.id);
+    expiring_.insert(&bo);
   }
   ++supplies_;
   if (options_.headroom_share > 0 && now - options_.headroom_pause >= headroom_seen_) keep_headroom(0, now);
@@ -310,7 +310,7 @@ void BoPool::make_ready(Bo& bo, Time now) {
 
 void BoPool::uncache(Bo& bo) {
   cache_.remove(bo);
-  expiring_.erase({bo.expires, bo.id});
+  expiring_.erase(&bo);
   decay_.remove(bo.key.size, bo.since);
   if (cache_.oldest() == nullptr) decay_deadline_.reset();
 }

@@ -131,6 +131,12 @@ class BoPool {
   void tick(Time now);
 
  private:
+  struct ExpiresFirst {
+    bool operator()(const Bo* a, const Bo* b) const {
+      return a->expires != b->expires ? a->expires < b->expires : a->id < b->id;
+    }
+  };
+
   Amount evict_ready(uint64_t bytes, Time now);
   void lose_stocked(Bo& bo, const Result<Pages>& pages, Time now);
   void look(Bo& bo, Time now);
@@ -156,7 +162,7 @@ class BoPool {
   /// Nothing of the cache has decayed before; nothing if it is empty.
   std::optional<Time> decay_deadline_;
   /// Ready BOs with a lifetime shorter than the decay time, by its end.
-  std::set<std::pair<Time, BoId>> expiring_;
+  std::set<Bo*, ExpiresFirst> expiring_;
   /// When headroom was last looked at.
   Time headroom_seen_{};
   /// Held BOs, by when to look next.
