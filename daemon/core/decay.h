@@ -3,8 +3,9 @@
 // so that memory goes back a little at a time; nothing after the decay time.
 //
 // The curve is jemalloc's, the smoothstep polynomial 1 - (6x^5 - 15x^4 + 10x^3), with x going from 0 to 1 in the last
-// quarter (https://jemalloc.net/jemalloc.3.html#opt.dirty_decay_ms). Unlike jemalloc's, it is a curve of what is *unused*:
-// bytes that are taken out for use are forgotten, and come back later as new ones, so a cache in full use never decays.
+// quarter (https://jemalloc.net/jemalloc.3.html#opt.dirty_decay_ms). Unlike jemalloc's, it is a curve of what is
+// *unused*: bytes that are taken out for use are forgotten, and come back later as new ones, so a cache in full use
+// never decays.
 #pragma once
 
 #include <array>

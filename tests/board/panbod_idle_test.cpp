@@ -3,8 +3,8 @@
 #include <thread>
 
 #include "tests/board/panbod_rig.h"
-#include "tests/support/strace.h"
 #include "tests/support/panbod_process.h"
+#include "tests/support/strace.h"
 
 namespace panbo::test {
 namespace {

@@ -2,8 +2,8 @@
 
 #include "tests/replay/keep_all.h"
 
-#include "proto/size_class.h"
 #include "daemon/service/alloc_flags.h"
+#include "proto/size_class.h"
 #include "tests/replay/player.h"
 
 namespace panbo::replay {

@@ -8,8 +8,8 @@
 #include <sstream>
 #include <utility>
 
-#include "proto/panfrost_uapi.h"
 #include "daemon/service/alloc_flags.h"
+#include "proto/panfrost_uapi.h"
 
 namespace panbo::replay {
 namespace {
