@@ -40,12 +40,12 @@ void own_fds(msghdr& message, ReceivedFds& fds) {
 }  // namespace
 
 void ReceivedFds::add(UniqueFd fd) {
-  if (count_ < fds_.size()) fds_[count_] = std::move(fd);
+  if (fds_.size() < fds_.capacity()) fds_.push_back(std::move(fd));
   ++count_;
 }
 
 void ReceivedFds::clear() {
-  for (size_t i = 0; i < count_ && i < fds_.size(); ++i) fds_[i].reset();
+  fds_.clear();
   count_ = 0;
 }
 

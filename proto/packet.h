@@ -1,7 +1,7 @@
 // One packet of a SOCK_SEQPACKET socket, with the fds that travel with it.
 #pragma once
 
-#include <array>
+#include <boost/container/static_vector.hpp>
 #include <cstddef>
 #include <span>
 
@@ -24,7 +24,7 @@ class ReceivedFds {
   [[nodiscard]] UniqueFd take(size_t index);
 
  private:
-  std::array<UniqueFd, limits::kMaxBatch> fds_;
+  boost::container::static_vector<UniqueFd, limits::kMaxBatch> fds_;
   size_t count_ = 0;
 };
 

@@ -15,6 +15,7 @@
 
 #include <algorithm>
 #include <array>
+#include <boost/container/static_vector.hpp>
 
 #include "client/lib/session.h"
 #include "client/lib/sources.h"
@@ -176,12 +177,11 @@ void Client::say_unused() {
 
 // Those of `bos` that are nullptr.
 Result<void> Client::fetch(std::span<const codec::AllocItem> items, uint64_t timeout_ns, std::span<panbo_bo*> bos) {
-  std::array<codec::AllocItem, limits::kMaxBatch> missing;
-  size_t count = 0;
+  boost::container::static_vector<codec::AllocItem, limits::kMaxBatch> missing;
   for (size_t i = 0; i < items.size(); ++i) {
-    if (bos[i] == nullptr) missing[count++] = items[i];
+    if (bos[i] == nullptr) missing.push_back(items[i]);
   }
-  auto fetched = fetch(std::span(missing).first(count), timeout_ns);
+  auto fetched = fetch(missing, timeout_ns);
   if (!fetched) return fetched.error();
   auto next = fetched->begin();
   for (panbo_bo*& bo : bos) {
@@ -217,7 +217,7 @@ Result<std::list<panbo_bo>> Client::fetch(std::span<codec::AllocItem> items, uin
 
 Result<std::list<panbo_bo>> Client::borrow(const std::shared_ptr<Session>& session, std::span<codec::AllocItem> items,
                                            uint64_t timeout_ns) {
-  std::array<LocalBin*, limits::kMaxBatch> bins{};
+  boost::container::static_vector<LocalBin*, limits::kMaxBatch> bins(items.size(), nullptr);
   if (session->table().exists()) bos_.plan(items, bins, session->page_size());
   // Extra ones are kept from the start.
   if (std::ranges::any_of(items, [](const auto& item) { return item.extra > 0; }) && !can_keep()) {

@@ -143,8 +143,8 @@ struct TooManyGrants : protozero::exception {};
 void read(Reader<GrantedField> reader, Granted& granted) {
   while (reader.next()) {
     if (reader.tag_and_type() == bytes(GrantedField::kGrants)) {
-      if (granted.count == granted.storage.size()) throw TooManyGrants();
-      granted.storage[granted.count++] = read(Reader<GrantField>(reader.get_message()));
+      if (granted.size() == granted.capacity()) throw TooManyGrants();
+      granted.push_back(read(Reader<GrantField>(reader.get_message())));
     } else {
       reader.skip();
     }

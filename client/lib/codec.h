@@ -5,6 +5,7 @@
 #pragma once
 
 #include <array>
+#include <boost/container/static_vector.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -68,12 +69,7 @@ struct Grant {
   uint32_t extra_of = 0;
 };
 
-struct Granted {
-  std::array<Grant, limits::kMaxBatch> storage;
-  size_t count = 0;
-
-  [[nodiscard]] std::span<const Grant> grants() const { return std::span(storage).first(count); }
-};
+using Granted = boost::container::static_vector<Grant, limits::kMaxBatch>;
 
 /// FailureCode of panbo.proto.
 enum class FailureCode : int32_t {

@@ -83,11 +83,6 @@ class Connection::Waiter {
   bool asleep_ = false;
 };
 
-uint64_t Connection::next_request_id() {
-  const std::lock_guard lock(mutex_);
-  return ++last_request_id_;
-}
-
 Result<Answer> Connection::call(uint64_t request_id, std::span<const std::byte> request, codec::PacketBuffer& buffer,
                                 Deadline deadline) {
   Waiter waiter(*this, request_id, &buffer);
@@ -185,10 +180,10 @@ void Connection::give_back(std::span<const std::byte> packet) {
   const auto* granted = message ? std::get_if<codec::Granted>(&message->body) : nullptr;
   if (granted == nullptr) return;
   std::array<uint64_t, limits::kMaxBatch> ids;
-  std::ranges::transform(granted->grants(), ids.begin(), &codec::Grant::lease_id);
+  std::ranges::transform(*granted, ids.begin(), &codec::Grant::lease_id);
   codec::PacketBuffer buffer;
   // The reader must not block, or nobody reads.
-  if (!send(codec::encode_release(std::span(ids).first(granted->count), buffer), MSG_DONTWAIT)) end();
+  if (!send(codec::encode_release(std::span(ids).first(granted->size()), buffer), MSG_DONTWAIT)) end();
 }
 
 // The reader finds out by itself, leaves, and so do all the others, each waking the next.

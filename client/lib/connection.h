@@ -33,7 +33,7 @@ class Connection {
   [[nodiscard]] int fd() const { return socket_.get(); }
 
   /// Never 0.
-  [[nodiscard]] uint64_t next_request_id();
+  [[nodiscard]] uint64_t next_request_id() { return ++last_request_id_; }
 
   /// Sends a request and waits for its answer, which is written to `buffer`. The request must not be in there: a daemon
   /// may answer before it was asked.
@@ -72,8 +72,9 @@ class Connection {
 
   const UniqueFd socket_;
 
+  std::atomic<uint64_t> last_request_id_ = 0;
+
   std::mutex mutex_;
-  uint64_t last_request_id_ = 0;
   std::vector<Waiter*> waiters_;
   /// Some thread has the role of the reader.
   bool reading_ = false;

@@ -53,17 +53,17 @@ class Borrowing {
 Result<void> Borrowing::fill(Borrowed& bos, const codec::Granted& granted, Answer& answer) {
   const size_t most = bos.granted.size() + bos.extras.size();
   if (answer.fds_lost) return Errno{EMFILE};
-  if (granted.count < items_.size() || granted.count > most || answer.fds.count() != granted.count) {
+  if (granted.size() < items_.size() || granted.size() > most || answer.fds.count() != granted.size()) {
     return Errno{EPROTO};
   }
   size_t i = 0;
   for (panbo_bo& bo : bos.granted) {
-    if (granted.storage[i].extra_of != 0) return Errno{EPROTO};
-    if (const auto filled = fill(bo, granted.storage[i], answer.fds.take(i), i); !filled) return filled;
-    bo.origin = origin_of(granted.storage[i]);
+    if (granted[i].extra_of != 0) return Errno{EPROTO};
+    if (const auto filled = fill(bo, granted[i], answer.fds.take(i), i); !filled) return filled;
+    bo.origin = origin_of(granted[i]);
     ++i;
   }
-  return fill_extras(bos.extras, granted.grants().subspan(i), answer.fds);
+  return fill_extras(bos.extras, std::span(granted).subspan(i), answer.fds);
 }
 
 // One that cannot be taken is given back, and that is all: nobody needs it.
@@ -137,7 +137,7 @@ Result<Borrowed> borrow(Client& owner, const std::shared_ptr<Session>& session, 
   if (filled) return bos;
   answer->fds.clear();
   bos = {};
-  give_back(*session, granted->grants());
+  give_back(*session, *granted);
   return filled.error();
 }
 

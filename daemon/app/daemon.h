@@ -45,7 +45,8 @@ class Daemon {
   void arm_timer();
 
   // In order: what is used stands before what uses it.
-  boost::asio::io_context io_{1};
+  /// Without locks: it is one thread's. The device worker tells it of what it has done through an eventfd.
+  boost::asio::io_context io_{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE};
   /// Before anybody can know of us: from then on SIGTERM ends us in order.
   boost::asio::signal_set signals_;
   SystemClock clock_;

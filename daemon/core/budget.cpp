@@ -33,12 +33,20 @@ const Resource* lacking_for(const Cost& cost, const Cost& used, const Cost& limi
 }  // namespace
 
 Cost& Cost::operator+=(const Cost& other) {
-  for (const Resource& resource : kResources) this->*resource.amount += other.*resource.amount;
+  bytes += other.bytes;
+  addresses += other.addresses;
+  bos += other.bos;
+  requests += other.requests;
+  fds += other.fds;
   return *this;
 }
 
 Cost& Cost::operator-=(const Cost& other) {
-  for (const Resource& resource : kResources) this->*resource.amount -= other.*resource.amount;
+  bytes -= other.bytes;
+  addresses -= other.addresses;
+  bos -= other.bos;
+  requests -= other.requests;
+  fds -= other.fds;
   return *this;
 }
 

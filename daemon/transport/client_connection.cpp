@@ -9,9 +9,9 @@
 #include <spdlog/spdlog.h>
 
 #include <boost/asio/post.hpp>
+#include <boost/container/static_vector.hpp>
 #include <tuple>
 #include <utility>
-#include <vector>
 
 namespace panbo {
 
@@ -148,12 +148,9 @@ Result<void> ClientConnection::send(RequestId request, const WelcomeReply& welco
 Result<void> ClientConnection::send(RequestId request, const GrantedReply& granted) {
   auto charge = fds_in_flight_.take(granted.grants.size());
   if (!charge) return charge.error();
-  std::vector<UniqueFd> owned;
-  std::vector<int> fds;
-  std::vector<uint64_t> inodes;
-  owned.reserve(granted.grants.size());
-  fds.reserve(granted.grants.size());
-  inodes.reserve(granted.grants.size());
+  boost::container::static_vector<UniqueFd, limits::kMaxBatch> owned;
+  boost::container::static_vector<int, limits::kMaxBatch> fds;
+  boost::container::static_vector<uint64_t, limits::kMaxBatch> inodes;
   for (const Grant& grant : granted.grants) {
     auto exported = backend_.export_bo(grant.bo);
     if (!exported) return exported.error();

@@ -126,8 +126,11 @@ std::string encode(RequestId request, const DaemonInfo& daemon, const WelcomeRep
 }
 
 std::string encode(RequestId request, const GrantedReply& granted, std::span<const uint64_t> inodes) {
-  wire::Envelope envelope = answer(request);
+  // Used again, with the messages in it.
+  thread_local wire::Envelope envelope;
+  envelope.set_request_id(request.value);
   wire::Granted& out = *envelope.mutable_granted();
+  out.clear_grants();
   for (size_t i = 0; i < granted.grants.size(); ++i) {
     const Grant& grant = granted.grants[i];
     wire::Grant& to = *out.add_grants();

@@ -48,9 +48,8 @@ FdsInFlight::~FdsInFlight() {
 
 Result<Charge> FdsInFlight::take(size_t count) {
   const Cost cost{.fds = count};
-  if (account_->full_for(cost) != nullptr && all_read() && account_->full_for(cost) != nullptr) {
-    registry_->look_at_all();
-  }
+  if (auto charge = Charge::take(account_, cost)) return charge;
+  if (all_read() && account_->full_for(cost) != nullptr) registry_->look_at_all();
   return Charge::take(account_, cost);
 }
 

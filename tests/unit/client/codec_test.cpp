@@ -134,7 +134,7 @@ TEST_F(CodecTest, ReadsWelcome) {
 TEST_F(CodecTest, ReadsGranted) {
   wire::Envelope envelope;
   wire::Granted& sent = *envelope.mutable_granted();
-  EXPECT_EQ(decoded<Granted>(envelope.SerializeAsString()).count, 0u);
+  EXPECT_EQ(decoded<Granted>(envelope.SerializeAsString()).size(), 0u);
   wire::Grant& full = *sent.add_grants();
   full.set_lease_id(kBig);
   full.set_size(kBig - 1);
@@ -144,21 +144,21 @@ TEST_F(CodecTest, ReadsGranted) {
   full.set_extra_of(kBig32 - 1);
   sent.add_grants();
   const auto granted = decoded<Granted>(envelope.SerializeAsString());
-  ASSERT_EQ(granted.count, 2u);
-  EXPECT_EQ(granted.grants()[0].lease_id, kBig);
-  EXPECT_EQ(granted.grants()[0].size, kBig - 1);
-  EXPECT_EQ(granted.grants()[0].inode, kBig - 2);
-  EXPECT_EQ(granted.grants()[0].origin, wire::ORIGIN_WAITED);
-  EXPECT_EQ(granted.grants()[0].slot, kBig32);
-  EXPECT_EQ(granted.grants()[0].extra_of, kBig32 - 1);
-  EXPECT_EQ(granted.grants()[1].lease_id, 0u);
-  EXPECT_EQ(granted.grants()[1].origin, wire::ORIGIN_UNKNOWN);
+  ASSERT_EQ(granted.size(), 2u);
+  EXPECT_EQ(granted[0].lease_id, kBig);
+  EXPECT_EQ(granted[0].size, kBig - 1);
+  EXPECT_EQ(granted[0].inode, kBig - 2);
+  EXPECT_EQ(granted[0].origin, wire::ORIGIN_WAITED);
+  EXPECT_EQ(granted[0].slot, kBig32);
+  EXPECT_EQ(granted[0].extra_of, kBig32 - 1);
+  EXPECT_EQ(granted[1].lease_id, 0u);
+  EXPECT_EQ(granted[1].origin, wire::ORIGIN_UNKNOWN);
 }
 
 TEST_F(CodecTest, ReadsAsManyGrantsAsAPacketMayHave) {
   wire::Envelope envelope;
   for (size_t i = 0; i < limits::kMaxBatch; ++i) envelope.mutable_granted()->add_grants()->set_lease_id(i);
-  EXPECT_EQ(decoded<Granted>(envelope.SerializeAsString()).grants().back().lease_id, limits::kMaxBatch - 1);
+  EXPECT_EQ(decoded<Granted>(envelope.SerializeAsString()).back().lease_id, limits::kMaxBatch - 1);
   envelope.mutable_granted()->add_grants();
   EXPECT_FALSE(decode(bytes_of(envelope.SerializeAsString())));
 }
@@ -199,7 +199,7 @@ TEST_F(CodecTest, SkipsFieldsThatItDoesNotKnow) {
   grant.set_lease_id(6);
   const std::string body = kUnknownFields + grant.SerializeAsString();
   const std::string granted = kUnknownFields + '\x0a' + static_cast<char>(body.size()) + body;
-  EXPECT_EQ(decoded<Granted>(envelope_of(17, granted)).grants()[0].lease_id, 6u);
+  EXPECT_EQ(decoded<Granted>(envelope_of(17, granted))[0].lease_id, 6u);
 }
 
 TEST_F(CodecTest, SkipsAKnownFieldOfAnUnknownType) {
@@ -237,7 +237,7 @@ TEST_F(CodecTest, SurvivesTruncationAtEveryByte) {
     const std::vector<char> cut(packet.begin(), packet.begin() + static_cast<ptrdiff_t>(size));
     const auto message = decode(std::as_bytes(std::span(cut)));
     const auto* granted = message ? std::get_if<Granted>(&message->body) : nullptr;
-    EXPECT_TRUE(granted == nullptr || granted->count < 3) << size;
+    EXPECT_TRUE(granted == nullptr || granted->size() < 3) << size;
   }
   EXPECT_FALSE(decode(bytes_of(packet.substr(0, packet.size() - 1))));
   EXPECT_FALSE(decode_request_id(bytes_of(packet.substr(0, packet.size() - 1))));

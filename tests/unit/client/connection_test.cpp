@@ -45,7 +45,7 @@ class ConnectionTest : public testing::Test {
     const auto message = codec::decode(answer->packet);
     EXPECT_EQ(message->request_id, id);
     EXPECT_EQ(answer->fds.count(), 1u);
-    return static_cast<int64_t>(std::get<codec::Granted>(message->body).grants()[0].lease_id);
+    return static_cast<int64_t>(std::get<codec::Granted>(message->body)[0].lease_id);
   }
   int64_t alloc() { return alloc(connection_, connection_.next_request_id()); }
 
