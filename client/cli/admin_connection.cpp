@@ -77,6 +77,18 @@ std::vector<wire::Client> AdminConnection::clients() {
   return clients;
 }
 
+std::vector<wire::Label> AdminConnection::labels() {
+  wire::Envelope request;
+  request.mutable_get_labels();
+  wire::Envelope answer = ask(std::move(request), wire::Envelope::kLabels);
+  std::vector<wire::Label> labels(answer.labels().labels().begin(), answer.labels().labels().end());
+  while (answer.labels().more()) {
+    answer = receive(wire::Envelope::kLabels);
+    labels.insert(labels.end(), answer.labels().labels().begin(), answer.labels().labels().end());
+  }
+  return labels;
+}
+
 std::vector<wire::Setting> AdminConnection::settings() {
   wire::Envelope request;
   request.mutable_get_config();

@@ -27,6 +27,8 @@ class AdminConnection {
 
   /// Who is connected, however many answers it takes. Throws as ask().
   std::vector<wire::Client> clients();
+  /// What they use their BOs for, likewise.
+  std::vector<wire::Label> labels();
   /// The daemon's settings, likewise.
   std::vector<wire::Setting> settings();
 

@@ -20,6 +20,7 @@ int run_panboctl(int argc, const char* const* argv, std::ostream& out, std::ostr
   Action action;
   add_stats_command(app, action);
   add_clients_command(app, action);
+  add_labels_command(app, action);
   add_evict_command(app, action);
   add_config_command(app, action);
   add_version_command(app, action);

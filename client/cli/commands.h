@@ -16,6 +16,7 @@ using Action = std::function<void(const std::string& admin_socket, std::ostream&
 
 void add_stats_command(CLI::App& app, Action& action);
 void add_clients_command(CLI::App& app, Action& action);
+void add_labels_command(CLI::App& app, Action& action);
 void add_evict_command(CLI::App& app, Action& action);
 void add_config_command(CLI::App& app, Action& action);
 void add_version_command(CLI::App& app, Action& action);

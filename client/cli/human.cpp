@@ -73,9 +73,12 @@ std::string printable(std::string_view text, size_t max_width) {
 }
 
 std::string Table::text() const {
+  const auto width = [](const std::string& cell) {
+    return static_cast<size_t>(utf8::distance(cell.begin(), cell.end()));
+  };
   std::vector<size_t> widths(columns_.size(), 0);
   for (const Row& row : rows_) {
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width(row[i]));
   }
   // No trailing blanks.
   if (columns_.back() == Column::kText) widths.back() = 0;
@@ -84,8 +87,9 @@ std::string Table::text() const {
   for (const Row& row : rows_) {
     for (size_t i = 0; i < row.size(); ++i) {
       const std::string_view gap = i == 0 ? "" : "  ";
-      out += columns_[i] == Column::kText ? fmt::format("{}{:<{}}", gap, row[i], widths[i])
-                                          : fmt::format("{}{:>{}}", gap, row[i], widths[i]);
+      const std::string padding(widths[i] - std::min(widths[i], width(row[i])), ' ');
+      out += gap;
+      out += columns_[i] == Column::kText ? row[i] + padding : padding + row[i];
     }
     out += '\n';
   }

@@ -32,8 +32,7 @@ class Table {
   /// As many cells as there are columns.
   void add(Row row) { rows_.push_back(std::move(row)); }
 
-  /// Lines, each with its end. Cells are ASCII, except in a last
-  /// column of text.
+  /// Lines, each with its end. Cells are valid UTF-8.
   [[nodiscard]] std::string text() const;
 
  private:

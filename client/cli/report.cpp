@@ -12,8 +12,9 @@ namespace {
 using nlohmann::ordered_json;
 using enum Table::Column;
 
-/// Leaves room for the other columns of a client's line, unless its numbers are enormous.
+/// These leave room for the other columns of a line, unless its numbers are enormous.
 constexpr size_t kNameWidth = 20;
+constexpr size_t kLabelWidth = 28;
 
 ordered_json amount_json(const wire::Amount& amount) {
   return {{"count", amount.count()}, {"bytes", amount.bytes()}};
@@ -55,7 +56,8 @@ ordered_json clients_json(const std::vector<wire::Client>& clients) {
                     {"uid", client.uid()},
                     {"pid", client.pid()},
                     {"leased", amount_json(client.leased())},
-                    {"local", amount_json(client.local())}});
+                    {"local", amount_json(client.local())},
+                    {"taken", amount_json(client.taken())}});
   }
   return list;
 }
@@ -69,7 +71,8 @@ ordered_json stats_json(const wire::Stats& stats, const std::vector<wire::Client
             {"held", amount_json(stats.held())},
             {"ready", amount_json(stats.ready())},
             {"local", amount_json(stats.local())},
-            {"stock", amount_json(stats.stock())}}},
+            {"stock", amount_json(stats.stock())},
+            {"taken", amount_json(stats.taken())}}},
           {"alloc",
            {{"requests", stats.requests()},
             {"cached", stats.cached()},
@@ -85,6 +88,7 @@ std::string stats_text(const wire::Stats& stats, size_t clients) {
   Table bos({kText, kNumber, kNumber}, titles("BOs", "size"));
   bos.add(amount_row("leased", stats.leased()));
   bos.add(amount_row("- unused", stats.local()));
+  bos.add(amount_row("- taken", stats.taken()));
   bos.add(amount_row("draining", stats.draining()));
   bos.add(amount_row("held", stats.held()));
   bos.add(amount_row("ready", stats.ready()));
@@ -116,10 +120,38 @@ std::string clients_text(const std::vector<wire::Client>& clients) {
   if (clients.empty()) return "No clients are connected.\n";
   Table table({kNumber, kNumber, kNumber, kNumber, kNumber, kNumber, kText},
               {"ID", "UID", "PID", "BOs", "size", "unused", "name"});
+  std::string owed;
   for (const wire::Client& client : clients) {
     table.add({std::to_string(client.id()), std::to_string(client.uid()), std::to_string(client.pid()),
                human_count(client.leased().count()), human_bytes(client.leased().bytes()),
                human_bytes(client.local().bytes()), printable(client.name(), kNameWidth)});
+    if (client.taken().count() == 0) continue;
+    owed += fmt::format("Taken from client {}, which has yet to give it back: {}.\n", client.id(),
+                        amount_text(client.taken()));
+  }
+  return owed.empty() ? table.text() : table.text() + '\n' + owed;
+}
+
+ordered_json labels_json(const std::vector<wire::Label>& labels) {
+  ordered_json list = ordered_json::array();
+  for (const wire::Label& label : labels) {
+    list.push_back({{"client", {{"id", label.client_id()}, {"name", label.client_name()}}},
+                    {"label", label.label()},
+                    {"others", label.others()},
+                    {"leased", amount_json(label.leased())}});
+  }
+  return list;
+}
+
+std::string labels_text(const std::vector<wire::Label>& labels) {
+  if (labels.empty()) return "No client has a BO.\n";
+  Table table({kNumber, kText, kNumber, kNumber, kText}, {"ID", "name", "BOs", "size", "label"});
+  for (const wire::Label& label : labels) {
+    const std::string what = label.others() > 0      ? fmt::format("({} others)", human_count(label.others()))
+                             : label.label().empty() ? "(none)"
+                                                     : printable(label.label(), kLabelWidth);
+    table.add({std::to_string(label.client_id()), printable(label.client_name(), kNameWidth),
+               human_count(label.leased().count()), human_bytes(label.leased().bytes()), what});
   }
   return table.text();
 }

@@ -100,7 +100,9 @@ struct panbo_alloc_request {
   /* How long the daemon may wait for a released BO to become idle when there is no memory for a fresh one.
    * 0: not at all; negative: without limit. Without a wait the call takes as long as the kernel needs. */
   int64_t timeout_ns;
-  const char *label; /* for people; at most 64 bytes are kept. May be NULL. */
+  /* What it is for, for people: panboctl labels shows at most 64 bytes of it, and the kernel 31, as the name of the
+   * dma-buf. Control characters become '?'. May be NULL. */
+  const char *label;
 };
 
 /* Where a BO came from. */
@@ -168,7 +170,8 @@ int panbo_client_get_stats(struct panbo_client *client, struct panbo_stats *out)
 
 /*
  * Allocates one BO: from what is kept, or from the daemon. The caller owns the lease until panbo_bo_release() or
- * panbo_client_close(). The label of a BO that was kept is the one that it had when the daemon lent it.
+ * panbo_client_close(). A BO that was kept has the label with which the daemon lent it, whatever
+ * the request says: to change that would take a system call.
  * Errors: -EINVAL size 0 or beyond the device's limit, unknown or contradictory flags; -ENOMEM no memory, even after
  * the daemon gave back all it could; -ETIMEDOUT the same, after waiting; -EDQUOT a quota of this client or user;
  * -ENOTCONN there is no daemon, and it is not yet time to try again or that failed; -EMFILE no room for another fd in

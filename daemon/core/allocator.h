@@ -11,6 +11,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -45,6 +46,8 @@ struct Demand {
   bool zeroed = false;
   /// How many more of the same kind are welcome, if they are ready. The allocator leaves that to its caller.
   uint32_t extra = 0;
+  /// What it is for, as the client says; may be empty. This, too, is the caller's business.
+  std::string label;
 };
 
 struct Loan {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <string>
 
 #include "daemon/core/bo_kind.h"
 #include "daemon/core/bo_state.h"
@@ -49,6 +50,8 @@ struct Bo {
   AfterRelease after_release = AfterRelease::kCache;
   /// Whoever has it, or had it last. Draining and Held BOs are still charged to them; Ready ones to nobody.
   Borrower borrower;
+  /// What they said that it is for; empty: nothing. The kernel knows the BO by it, also while it is Ready.
+  std::string label;
   /// When it entered its state.
   Time since{};
   /// Ready: when it goes, if it goes before the decay takes it.

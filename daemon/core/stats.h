@@ -18,6 +18,11 @@ struct Amount {
     --count;
     bytes -= size;
   }
+  Amount& operator+=(const Amount& other) {
+    count += other.count;
+    bytes += other.bytes;
+    return *this;
+  }
   friend bool operator==(const Amount&, const Amount&) = default;
 };
 
@@ -26,6 +31,8 @@ struct Stats {
   Amount leased;
   /// Of those: unused, kept by the clients.
   Amount local;
+  /// Of those: taken from clients that have not given them back.
+  Amount taken;
   Amount draining;
   Amount held;
   Amount ready;

@@ -34,6 +34,10 @@ class Backend : public Device {
   /// A new fd for the BO, to be closed once it was sent. The BO must be unevictable. Errors: EMFILE, ENOMEM, ENFILE.
   virtual Result<ExportedBo> export_bo(const DeviceBo& bo) = 0;
 
+  /// Gives the BO whose dma-buf this is a name, which the kernel shows to administrators (bufinfo, fdinfo). Longer ones
+  /// are cut to 31 bytes. Where it cannot be set, nothing happens.
+  virtual void set_name(int dma_buf, const std::string& name) = 0;
+
   /// Readable (level) when take_idle() has something to give. Borrowed, stays the same for the backend's life.
   [[nodiscard]] virtual int event_fd() const = 0;
 

@@ -15,6 +15,7 @@
 #include "daemon/device/panfrost.h"
 
 #include <fcntl.h>
+#include <linux/dma-buf.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <xf86drm.h>
@@ -25,6 +26,7 @@
 #include "daemon/device/bo_size.h"
 #include "daemon/device/dma_buf_refs.h"
 #include "daemon/device/idle_watch.h"
+#include "proto/cut_utf8.h"
 #include "proto/panfrost_uapi.h"
 
 namespace panbo {
@@ -60,6 +62,7 @@ class PanfrostBackend final : public Backend {
   Result<Holders> make_evictable(const DeviceBo& bo) override;
   Result<Pages> make_unevictable(const DeviceBo& bo) override;
   Result<ExportedBo> export_bo(const DeviceBo& bo) override;
+  void set_name(int dma_buf, const std::string& name) override;
   [[nodiscard]] int event_fd() const override { return idle_->event_fd(); }
   void take_idle(std::vector<BoId>& out) override { idle_->take_idle(out); }
 
@@ -157,6 +160,11 @@ Result<ExportedBo> PanfrostBackend::export_bo(const DeviceBo& bo) {
   struct stat status;
   if (::fstat(fd->get(), &status) < 0) return Errno::last();
   return ExportedBo{.fd = *std::move(fd), .inode = status.st_ino};
+}
+
+void PanfrostBackend::set_name(int dma_buf, const std::string& name) {
+  std::string cut(cut_utf8(name, DMA_BUF_NAME_LEN - 1));
+  static_cast<void>(drmIoctl(dma_buf, DMA_BUF_SET_NAME, cut.data()));
 }
 
 Result<Usage> PanfrostBackend::watch(BoId id, const DeviceBo& bo) {

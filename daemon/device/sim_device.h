@@ -38,6 +38,8 @@ class SimDevice final : public SimBackend {
   Result<Holders> make_evictable(const DeviceBo& bo) override;
   Result<Pages> make_unevictable(const DeviceBo& bo) override;
   Result<ExportedBo> export_bo(const DeviceBo& bo) override;
+  /// A memfd is no dma-buf: it has the name that it was made with.
+  void set_name(int /*dma_buf*/, const std::string& /*name*/) override {}
   [[nodiscard]] int event_fd() const override { return events_.get(); }
   void take_idle(std::vector<BoId>& out) override;
 

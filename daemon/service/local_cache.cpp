@@ -70,17 +70,24 @@ void LocalCache::client_says_unused(ClientId client, Time now) {
 
 Amount LocalCache::unused() const {
   Amount sum;
-  for (const auto& [id, client] : clients_) {
-    const Amount amount = client.leases.unused();
-    sum.count += amount.count;
-    sum.bytes += amount.bytes;
-  }
+  for (const auto& [id, client] : clients_) sum += client.leases.unused();
   return sum;
 }
 
 Amount LocalCache::unused(ClientId client) const {
   const auto found = clients_.find(client);
   return found == clients_.end() ? Amount{} : found->second.leases.unused();
+}
+
+Amount LocalCache::taken() const {
+  Amount sum;
+  for (const auto& [id, client] : clients_) sum += client.leases.taken();
+  return sum;
+}
+
+Amount LocalCache::taken(ClientId client) const {
+  const auto found = clients_.find(client);
+  return found == clients_.end() ? Amount{} : found->second.leases.taken();
 }
 
 Amount LocalCache::take(const Need& need, Time now) {
@@ -93,9 +100,7 @@ bool LocalCache::ask_back(const Need& need, Time now) {
   Amount coming;
   for (const auto& [id, client] : clients_) {
     if (!counts_for(client, need.account)) continue;
-    const Amount amount = client.leases.taken_after(now - options_.grace);
-    coming.count += amount.count;
-    coming.bytes += amount.bytes;
+    coming += client.leases.taken_after(now - options_.grace);
   }
   if (need.bytes != kEverything) {
     Amount unused;

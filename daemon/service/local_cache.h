@@ -79,6 +79,10 @@ class LocalCache {
   [[nodiscard]] Amount unused() const;
   [[nodiscard]] Amount unused(ClientId client) const;
 
+  // What was taken and not given back, by all clients or by one.
+  [[nodiscard]] Amount taken() const;
+  [[nodiscard]] Amount taken(ClientId client) const;
+
   /// Takes unused leases, the longest unused first, until `need` is met or there are no more. Their BOs are destroyed
   /// when they come back. Returns what was taken.
   Amount take(const Need& need, Time now);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -34,6 +35,7 @@ struct AllocItem {
   uint64_t size = 0;
   /// wire::AllocFlag values, unchecked.
   uint32_t flags = 0;
+  /// For people. Valid UTF-8 without control characters, at most limits::kMaxNameBytes.
   std::string label;
   /// How many more of the same are welcome, unchecked.
   uint32_t extra = 0;
@@ -54,6 +56,7 @@ struct LeasesUnusedRequest {};
 
 struct StatsRequest {};
 struct ClientsRequest {};
+struct LabelsRequest {};
 
 struct EvictAll {};
 struct EvictBytes {
@@ -65,7 +68,7 @@ struct EvictUid {
 using EvictRequest = std::variant<EvictAll, EvictBytes, EvictUid>;
 
 using ClientRequest = std::variant<HelloRequest, AllocRequest, ReleaseRequest, LeasesUnusedRequest>;
-using AdminRequest = std::variant<StatsRequest, ClientsRequest, EvictRequest>;
+using AdminRequest = std::variant<StatsRequest, ClientsRequest, LabelsRequest, EvictRequest>;
 
 // To clients.
 
@@ -89,6 +92,8 @@ struct Grant {
   uint32_t slot = 0;
   /// For which item it comes in addition, counted from 1; 0: it is not an extra one.
   uint32_t extra_of = 0;
+  /// What the kernel is to call the BO; nothing: it has that name already.
+  std::optional<std::string> name;
 };
 
 struct GrantedReply {
@@ -137,10 +142,27 @@ struct ClientRow {
   Amount leased;
   /// Of those: unused, kept by the client.
   Amount local;
+  /// Of those: taken from the client, who has not given them back.
+  Amount taken;
 };
 
 struct ClientsReply {
   std::vector<ClientRow> clients;
+};
+
+/// What one client has under one label.
+struct LabelRow {
+  ClientId client;
+  std::string client_name;
+  /// Empty: without one.
+  std::string label;
+  Amount leased;
+  /// It stands for so many labels, each with less than those that have rows of their own; 0: for the one.
+  uint64_t others = 0;
+};
+
+struct LabelsReply {
+  std::vector<LabelRow> labels;
 };
 
 struct EvictedReply {
@@ -149,6 +171,6 @@ struct EvictedReply {
   Amount asked_back;
 };
 
-using AdminReply = std::variant<Stats, ClientsReply, EvictedReply, FailureReply>;
+using AdminReply = std::variant<Stats, ClientsReply, LabelsReply, EvictedReply, FailureReply>;
 
 }  // namespace panbo

@@ -11,6 +11,7 @@
 #include <algorithm>
 
 #include "daemon/service/alloc_flags.h"
+#include "daemon/service/label_tally.h"
 #include "proto/limits.h"
 
 namespace panbo {
@@ -100,14 +101,14 @@ void Service::on_request(Session& session, RequestId request, const HelloRequest
 }
 
 void Service::on_request(Session& session, RequestId request, AllocRequest& alloc) {
-  const auto demands = demands_of(session, alloc);
+  auto demands = demands_of(session, alloc);
   if (!demands) {
     session.port->reply(request, FailureReply{FailureKind::kInvalidArgument,
                                               "a size or flag is out of range, or flags contradict each other"});
     return;
   }
   counts_.requests += demands->size();
-  requests_.start({session.id, request}, *demands, alloc.timeout, clock_.now());
+  requests_.start({session.id, request}, *std::move(demands), alloc.timeout, clock_.now());
 }
 
 void Service::on_request(Session& session, RequestId request, const ReleaseRequest& release) {
@@ -144,12 +145,12 @@ void Service::take_back(ClientId client, const Lease& lease, Time now) {
   options_.observer->released(client, lease.bo, bo != nullptr && bo->state == BoState::kDraining);
 }
 
-Result<std::vector<Demand>> Service::demands_of(const Session& session, const AllocRequest& alloc) const {
+Result<std::vector<Demand>> Service::demands_of(const Session& session, AllocRequest& alloc) const {
   if (alloc.items.empty()) return Errno{EINVAL};
   const uint64_t max_size = device_.limits().max_bo_size;
   std::vector<Demand> demands;
   demands.reserve(alloc.items.size());
-  for (const AllocItem& item : alloc.items) {
+  for (AllocItem& item : alloc.items) {
     const auto kind = kind_of_flags(item.flags);
     if (!kind || item.size == 0 || item.size > max_size) return Errno{EINVAL};
     // The domain is the user: processes of one user may read each other's memory anyway.
@@ -160,7 +161,8 @@ Result<std::vector<Demand>> Service::demands_of(const Session& session, const Al
                        .kind = *kind,
                        .size = item.size,
                        .zeroed = (item.flags & kAllocZeroed) != 0,
-                       .extra = local_.has_table(session.id) ? item.extra : 0});
+                       .extra = local_.has_table(session.id) ? item.extra : 0,
+                       .label = std::move(item.label)});
   }
   return demands;
 }
@@ -188,8 +190,10 @@ Grant Service::grant(Session& session, const Demand& demand, const Loan& loan, L
   const Lease lease{.bo = loan.bo->id, .slot = local_.add(session.id, *loan.bo, use, now)};
   session.leases.emplace(id, lease);
   session.leased.add(loan.bo->key.size);
-  return {
+  Grant granted{
       .lease = id, .bo = loan.bo->device, .origin = loan.fresh ? Origin::kFresh : Origin::kCached, .slot = lease.slot};
+  if (loan.bo->label != demand.label) granted.name = loan.bo->label = demand.label;
+  return granted;
 }
 
 // They cost the request nothing: whatever is in the way of one more ends it.
@@ -299,6 +303,7 @@ Stats Service::stats() const {
   Stats stats = counts_;
   stats.leased = pool_.amount(BoState::kLeased);
   stats.local = local_.unused();
+  stats.taken = local_.taken();
   stats.draining = pool_.amount(BoState::kDraining);
   stats.held = pool_.amount(BoState::kHeld);
   stats.ready = pool_.amount(BoState::kReady);
@@ -315,10 +320,25 @@ AdminReply Service::handle_admin(const AdminRequest& message) {
     requests_.serve_waiting(clock_.now());
     return evicted;
   }
+  if (std::holds_alternative<LabelsRequest>(message)) return labels();
   ClientsReply reply;
   for (const auto& [id, session] : sessions_) reply.clients.push_back(row(session));
   std::sort(reply.clients.begin(), reply.clients.end(),
             [](const ClientRow& a, const ClientRow& b) { return a.id < b.id; });
+  return reply;
+}
+
+LabelsReply Service::labels() {
+  LabelsReply reply;
+  for (const auto& [id, session] : sessions_) {
+    LabelTally tally;
+    for (const auto& [lease_id, lease] : session.leases) {
+      const Bo& bo = *pool_.find(lease.bo);
+      tally.add(bo.label, bo.key.size);
+    }
+    tally.append_rows(id, session.name, reply.labels);
+  }
+  std::sort(reply.labels.begin(), reply.labels.end(), larger_first);
   return reply;
 }
 
@@ -341,7 +361,8 @@ ClientRow Service::row(const Session& session) const {
           .name = session.name,
           .peer = session.peer,
           .leased = session.leased,
-          .local = local_.unused(session.id)};
+          .local = local_.unused(session.id),
+          .taken = local_.taken(session.id)};
 }
 
 }  // namespace panbo

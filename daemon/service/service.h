@@ -87,7 +87,7 @@ class Service : private AllocListener {
   void on_request(Session& session, RequestId request, AllocRequest& alloc);
   void on_request(Session& session, RequestId request, const ReleaseRequest& release);
   void on_request(Session& session, RequestId request, const LeasesUnusedRequest&);
-  Result<std::vector<Demand>> demands_of(const Session& session, const AllocRequest& alloc) const;
+  Result<std::vector<Demand>> demands_of(const Session& session, AllocRequest& alloc) const;
   void granted(const Asker& asker, const std::vector<Demand>& demands, const std::vector<Loan>& loans,
                bool waited) override;
   Grant grant(Session& session, const Demand& demand, const Loan& loan, LeaseUse use, Time now);
@@ -100,6 +100,7 @@ class Service : private AllocListener {
                                      const std::string& reason) const;
   [[nodiscard]] std::shared_ptr<Account> user_account(uint32_t uid);
   [[nodiscard]] Stats stats() const;
+  LabelsReply labels();
   EvictedReply evict(const EvictRequest& what);
 
   Device& device_;

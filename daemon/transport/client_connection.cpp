@@ -154,6 +154,7 @@ Result<void> ClientConnection::send(RequestId request, const GrantedReply& grant
   for (const Grant& grant : granted.grants) {
     auto exported = backend_.export_bo(grant.bo);
     if (!exported) return exported.error();
+    if (grant.name) backend_.set_name(exported->fd.get(), *grant.name);
     fds.push_back(exported->fd.get());
     inodes.push_back(exported->inode);
     owned.push_back(std::move(exported->fd));

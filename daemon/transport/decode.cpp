@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "daemon/service/alloc_flags.h"
+#include "proto/cut_utf8.h"
 #include "proto/limits.h"
 
 namespace panbo {
@@ -23,10 +24,7 @@ Refusal malformed(const char* why) {
 }
 
 std::string clean(const std::string& text) {
-  size_t length = std::min(text.size(), limits::kMaxNameBytes);
-  // Not within a character: its bytes after the first are 10xxxxxx.
-  while (length < text.size() && length > 0 && (static_cast<unsigned char>(text[length]) & 0xc0) == 0x80) --length;
-  std::string cleaned = text.substr(0, length);
+  std::string cleaned(cut_utf8(text, limits::kMaxNameBytes));
   std::replace_if(
       cleaned.begin(), cleaned.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
   // U+0080 to U+009F are control characters, too: to some terminals U+009B is the same as ESC [. That the text is valid
@@ -83,7 +81,7 @@ bool is_client_request(const wire::Envelope& envelope) {
 
 bool is_admin_request(const wire::Envelope& envelope) {
   return envelope.has_get_stats() || envelope.has_get_clients() || envelope.has_evict() || envelope.has_simulate() ||
-         envelope.has_get_config();
+         envelope.has_get_config() || envelope.has_get_labels();
 }
 
 Refusal unknown_request() {
@@ -116,6 +114,8 @@ std::variant<AdminMessage, Refusal> admin_content(const wire::Envelope& envelope
       return AdminMessage{AdminRequest{StatsRequest{}}};
     case wire::Envelope::kGetClients:
       return AdminMessage{AdminRequest{ClientsRequest{}}};
+    case wire::Envelope::kGetLabels:
+      return AdminMessage{AdminRequest{LabelsRequest{}}};
     case wire::Envelope::kEvict:
       return from_wire(envelope.evict());
     case wire::Envelope::kSimulate:

@@ -11,8 +11,8 @@
 namespace panbo {
 namespace {
 
-/// Clients of one Clients packet: well under kMaxPacketBytes, however long their names are.
-constexpr size_t kClientsPerPacket = 100;
+/// Rows of a list in one packet: well under kMaxPacketBytes, however long the names and labels are in them.
+constexpr size_t kRowsPerPacket = 75;
 
 /// Of a setting's value or origin: more than any path that can be opened has.
 constexpr size_t kMaxTextBytes = 4200;
@@ -75,6 +75,7 @@ std::string encode_stats(RequestId request, const DaemonInfo& daemon, const Stat
   out.set_node(daemon.node);
   to_wire(stats.leased, out.mutable_leased());
   to_wire(stats.local, out.mutable_local());
+  to_wire(stats.taken, out.mutable_taken());
   to_wire(stats.draining, out.mutable_draining());
   to_wire(stats.held, out.mutable_held());
   to_wire(stats.ready, out.mutable_ready());
@@ -95,7 +96,7 @@ std::vector<std::string> encode_clients(RequestId request, const std::vector<Cli
   do {
     wire::Envelope envelope = answer(request);
     wire::Clients& out = *envelope.mutable_clients();
-    for (const size_t end = std::min(next + kClientsPerPacket, clients.size()); next < end; ++next) {
+    for (const size_t end = std::min(next + kRowsPerPacket, clients.size()); next < end; ++next) {
       const ClientRow& row = clients[next];
       wire::Client& client = *out.add_clients();
       client.set_id(row.id.value);
@@ -104,10 +105,32 @@ std::vector<std::string> encode_clients(RequestId request, const std::vector<Cli
       client.set_pid(row.peer.pid);
       to_wire(row.leased, client.mutable_leased());
       to_wire(row.local, client.mutable_local());
+      to_wire(row.taken, client.mutable_taken());
     }
     out.set_more(next < clients.size());
     packets.push_back(envelope.SerializeAsString());
   } while (next < clients.size());
+  return packets;
+}
+
+std::vector<std::string> encode_labels(RequestId request, const std::vector<LabelRow>& labels) {
+  std::vector<std::string> packets;
+  size_t next = 0;
+  do {
+    wire::Envelope envelope = answer(request);
+    wire::Labels& out = *envelope.mutable_labels();
+    for (const size_t end = std::min(next + kRowsPerPacket, labels.size()); next < end; ++next) {
+      const LabelRow& row = labels[next];
+      wire::Label& label = *out.add_labels();
+      label.set_client_id(row.client.value);
+      label.set_client_name(row.client_name);
+      label.set_label(row.label);
+      to_wire(row.leased, label.mutable_leased());
+      label.set_others(row.others);
+    }
+    out.set_more(next < labels.size());
+    packets.push_back(envelope.SerializeAsString());
+  } while (next < labels.size());
   return packets;
 }
 
@@ -161,6 +184,7 @@ std::string encode(RequestId request, const PressureEvent& event) {
 std::vector<std::string> encode(RequestId request, const DaemonInfo& daemon, const AdminReply& reply) {
   if (const auto* stats = std::get_if<Stats>(&reply)) return {encode_stats(request, daemon, *stats)};
   if (const auto* clients = std::get_if<ClientsReply>(&reply)) return encode_clients(request, clients->clients);
+  if (const auto* labels = std::get_if<LabelsReply>(&reply)) return encode_labels(request, labels->labels);
   if (const auto* failure = std::get_if<FailureReply>(&reply)) return {encode(request, *failure)};
   wire::Envelope envelope = answer(request);
   const auto& evicted = std::get<EvictedReply>(reply);

@@ -44,6 +44,13 @@ class CommandLineTest : public testing::Test {
         answer.mutable_config()->mutable_settings(0)->set_key("second");
         answer.mutable_config()->set_more(false);
       }
+      if (request.has_get_labels()) {
+        answer.mutable_labels()->add_labels()->set_label("first");
+        answer.mutable_labels()->set_more(true);
+        peer.send(answer);
+        answer.mutable_labels()->mutable_labels(0)->set_label("second");
+        answer.mutable_labels()->set_more(false);
+      }
       if (request.has_evict()) answer.mutable_evicted()->mutable_evicted()->set_count(2);
       if (request.has_simulate()) answer.mutable_simulated();
       peer.send(answer);
@@ -86,6 +93,14 @@ TEST_F(CommandLineTest, ShowsEveryClientOfALongList) {
   EXPECT_NE(out_.str().find("client 2\n"), std::string::npos) << out_.str();
   EXPECT_EQ(run({"clients", "--json"}), 0);
   EXPECT_TRUE(out_.str().starts_with("{\n  \"clients\": [\n")) << out_.str();
+}
+
+TEST_F(CommandLineTest, ShowsEveryLabelOfALongList) {
+  EXPECT_EQ(run({"labels"}), 0);
+  EXPECT_NE(out_.str().find("first\n"), std::string::npos) << out_.str();
+  EXPECT_NE(out_.str().find("second\n"), std::string::npos) << out_.str();
+  EXPECT_EQ(run({"labels", "--json"}), 0);
+  EXPECT_TRUE(out_.str().starts_with("{\n  \"labels\": [\n")) << out_.str();
 }
 
 TEST_F(CommandLineTest, ShowsEverySettingOfALongList) {

@@ -33,6 +33,7 @@ wire::Stats some_stats() {
   set(stats.mutable_evicted(), 7, 700);
   set(stats.mutable_purged(), 8, 1536);
   set(stats.mutable_stock(), 9, 9216);
+  set(stats.mutable_taken(), 6, 1024);
   return stats;
 }
 
@@ -44,6 +45,7 @@ wire::Client some_client() {
   client.set_pid(4711);
   set(client.mutable_leased(), 3, 3 << 20);
   set(client.mutable_local(), 2, 1 << 20);
+  set(client.mutable_taken(), 1, 4096);
   return client;
 }
 
@@ -54,11 +56,11 @@ TEST(ReportTest, TheJsonIsWhatProgramsRelyOn) {
       R"("device":{"backend":"panfrost","driver":"panfrost 1.2.0","node":"/dev/dri/renderD128"},)"
       R"("bo":{"leased":{"count":1,"bytes":4096},"draining":{"count":2,"bytes":8192},)"
       R"("held":{"count":3,"bytes":12288},"ready":{"count":4000,"bytes":1073741824},"local":{"count":5,"bytes":2048},)"
-      R"("stock":{"count":9,"bytes":9216}},)"
+      R"("stock":{"count":9,"bytes":9216},"taken":{"count":6,"bytes":1024}},)"
       R"("alloc":{"requests":1000,"cached":800,"fresh":150,"waited":20,"failed":10},)"
       R"("evicted":{"count":7,"bytes":700},"purged":{"count":8,"bytes":1536},)"
       R"("clients":[{"id":12,"name":"glmark2","uid":1000,"pid":4711,"leased":{"count":3,"bytes":3145728},)"
-      R"("local":{"count":2,"bytes":1048576}}]})");
+      R"("local":{"count":2,"bytes":1048576},"taken":{"count":1,"bytes":4096}}]})");
 }
 
 wire::Setting setting(const char* key, const char* value, const char* unit, const char* origin) {
@@ -111,6 +113,7 @@ TEST(ReportTest, StatsAreAlignedTables) {
             "BOs                count        size\n"
             "leased                 1     4.0 KiB\n"
             "- unused               5     2.0 KiB\n"
+            "- taken                6     1.0 KiB\n"
             "draining               2     8.0 KiB\n"
             "held                   3    12.0 KiB\n"
             "ready              4,000     1.0 GiB\n"
@@ -133,11 +136,44 @@ TEST(ReportTest, ClientsAreATable) {
   wire::Client other = some_client();
   other.set_id(3);
   other.set_name("evil\x1b[2J");
+  other.clear_taken();
   EXPECT_EQ(clients_text({some_client(), other}),
             "ID   UID   PID  BOs     size   unused  name\n"
             "12  1000  4711    3  3.0 MiB  1.0 MiB  glmark2\n"
-            " 3  1000  4711    3  3.0 MiB  1.0 MiB  evil\\x1b[2J\n");
+            " 3  1000  4711    3  3.0 MiB  1.0 MiB  evil\\x1b[2J\n"
+            "\n"
+            "Taken from client 12, which has yet to give it back: 1 BO, 4.0 KiB.\n");
   EXPECT_EQ(clients_text({}), "No clients are connected.\n");
+}
+
+wire::Label some_label() {
+  wire::Label label;
+  label.set_client_id(12);
+  label.set_client_name("glmark2");
+  label.set_label("texture");
+  set(label.mutable_leased(), 2, 3 << 20);
+  return label;
+}
+
+TEST(ReportTest, LabelsAreATable) {
+  wire::Label none = some_label(), others = some_label(), evil = some_label();
+  none.clear_label();
+  others.clear_label();
+  others.set_others(1234);
+  evil.set_client_name("müller");
+  evil.set_label("\x1b[2J");
+  EXPECT_EQ(labels_text({some_label(), none, others, evil}),
+            "ID  name     BOs     size  label\n"
+            "12  glmark2    2  3.0 MiB  texture\n"
+            "12  glmark2    2  3.0 MiB  (none)\n"
+            "12  glmark2    2  3.0 MiB  (1,234 others)\n"
+            "12  müller     2  3.0 MiB  \\x1b[2J\n");
+  EXPECT_EQ(labels_text({}), "No client has a BO.\n");
+  EXPECT_EQ(labels_json({some_label(), others}).dump(),
+            R"([{"client":{"id":12,"name":"glmark2"},"label":"texture","others":0,)"
+            R"("leased":{"count":2,"bytes":3145728}},)"
+            R"({"client":{"id":12,"name":"glmark2"},"label":"","others":1234,)"
+            R"("leased":{"count":2,"bytes":3145728}}])");
 }
 
 TEST(ReportTest, LinesFit80Columns) {
@@ -148,9 +184,15 @@ TEST(ReportTest, LinesFit80Columns) {
   client.set_name(std::string(64, '\x01'));
   set(client.mutable_leased(), 16384, uint64_t{1023} << 30);
   set(client.mutable_local(), 16384, uint64_t{1023} << 30);
-  std::istringstream lines(clients_text({client}));
-  // The ellipsis is one column of three bytes.
-  for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 82u) << line;
+  set(client.mutable_taken(), 16384, uint64_t{1023} << 30);
+  wire::Label label = some_label();
+  label.set_client_id(1'000'000);
+  label.set_client_name(client.name());
+  label.set_label(client.name());
+  *label.mutable_leased() = client.leased();
+  std::istringstream lines(clients_text({client}) + labels_text({label}));
+  // An ellipsis is one column of three bytes, and a line has two at most.
+  for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 84u) << line;
 }
 
 TEST(ReportTest, AmountsAreASentencesPart) {

@@ -229,6 +229,23 @@ TEST_F(LocalCacheTest, AClientThatKeepsWhatWasTakenIsNamedOnceAndHarmsItselfOnly
   EXPECT_FALSE(keeper.closed);
 }
 
+TEST_F(LocalCacheTest, WhatWasTakenIsCountedUntilItIsGivenBack) {
+  const auto client = join_with_table();
+  const auto other = join_with_table();
+  const Grant grant = client->must_alloc(kMiB);
+  free(*client, grant);
+  EXPECT_EQ(stats().taken, Amount{});
+  service_.on_pressure(Pressure::kFull);
+  EXPECT_EQ(stats().taken, (Amount{1, kMiB}));
+  EXPECT_EQ(stats().local, Amount{});
+  const auto rows = std::get<ClientsReply>(service_.handle_admin(ClientsRequest{})).clients;
+  ASSERT_EQ(rows.size(), 2u);
+  EXPECT_EQ(rows[0].taken, (Amount{1, kMiB}));
+  EXPECT_EQ(rows[1].taken, Amount{});
+  client->release(grant);
+  EXPECT_EQ(stats().taken, Amount{});
+}
+
 TEST_F(LocalCacheTest, ATakenLeaseIsReleasedOnce) {
   const auto client = join_with_table();
   const Grant grant = client->must_alloc(kMiB);

@@ -260,15 +260,16 @@ TEST(Decode, WhatOnlyTheDaemonSaysIsNoRequest) {
 }
 
 TEST(Decode, ARequestOnTheWrongSocketIsNotPermitted) {
-  wire::Envelope stats, clients, evict, simulate, config, hello, leases_unused;
+  wire::Envelope stats, clients, labels, evict, simulate, config, hello, leases_unused;
   stats.mutable_get_stats();
   clients.mutable_get_clients();
+  labels.mutable_get_labels();
   evict.mutable_evict()->set_all(true);
   simulate.mutable_simulate()->set_purge(true);
   config.mutable_get_config();
   hello.mutable_hello();
   leases_unused.mutable_leases_unused();
-  for (wire::Envelope* admin : {&stats, &clients, &evict, &simulate, &config}) {
+  for (wire::Envelope* admin : {&stats, &clients, &labels, &evict, &simulate, &config}) {
     admin->set_request_id(3);
     EXPECT_EQ(from_client(*admin).request, RequestId{3});
     EXPECT_EQ(refusal_in(from_client(*admin)).failure.kind, FailureKind::kNotPermitted);

@@ -33,7 +33,8 @@ std::vector<ClientRow> clients(size_t count) {
                     .name = std::string(limits::kMaxNameBytes, 'n'),
                     .peer = {.uid = std::numeric_limits<uint32_t>::max(), .pid = -1},
                     .leased = {.count = kMax, .bytes = kMax},
-                    .local = {.count = kMax, .bytes = kMax}});
+                    .local = {.count = kMax, .bytes = kMax},
+                    .taken = {.count = kMax, .bytes = kMax}});
   }
   return rows;
 }
@@ -145,6 +146,7 @@ TEST(Encode, TheLargestStats) {
   stats.evicted = {kMax - 13, kMax - 14};
   stats.purged = {kMax - 15, kMax - 16};
   stats.stock = {kMax - 17, kMax - 18};
+  stats.taken = {kMax - 19, kMax - 20};
   const auto packets = encode(kRequest, daemon, AdminReply{stats});
   ASSERT_EQ(packets.size(), 1u);
   const auto envelope = parsed(packets[0]);
@@ -165,6 +167,7 @@ TEST(Encode, TheLargestStats) {
   expect_amount(out.evicted(), stats.evicted);
   expect_amount(out.purged(), stats.purged);
   expect_amount(out.stock(), stats.stock);
+  expect_amount(out.taken(), stats.taken);
 }
 
 TEST(Encode, AThousandClientsWithTheLongestNames) {
@@ -180,6 +183,7 @@ TEST(Encode, AThousandClientsWithTheLongestNames) {
       EXPECT_EQ(client.uid(), std::numeric_limits<uint32_t>::max());
       EXPECT_EQ(client.pid(), -1);
       expect_amount(client.leased(), {kMax, kMax});
+      expect_amount(client.taken(), {kMax, kMax});
       ++seen;
     }
   }
@@ -199,6 +203,30 @@ TEST(Encode, NoClientsAreAnAnswerAsWell) {
   ASSERT_EQ(parts.size(), 1u);
   EXPECT_EQ(parts[0].clients_size(), 0);
   EXPECT_FALSE(parts[0].more());
+}
+
+TEST(Encode, AThousandLabelsOfTheLongest) {
+  const std::string longest(limits::kMaxNameBytes, 'l');
+  const LabelRow row{.client = ClientId{kMax},
+                     .client_name = longest,
+                     .label = longest,
+                     .leased = {.count = kMax, .bytes = kMax - 1},
+                     .others = kMax};
+  const auto packets = encode(kRequest, kDaemon, AdminReply{LabelsReply{std::vector(1000, row)}});
+  int seen = 0;
+  for (const std::string& packet : packets) {
+    const wire::Envelope envelope = parsed(packet);
+    EXPECT_EQ(envelope.labels().more(), &packet != &packets.back());
+    for (const wire::Label& label : envelope.labels().labels()) {
+      EXPECT_EQ(label.client_id(), kMax);
+      EXPECT_EQ(label.client_name(), longest);
+      EXPECT_EQ(label.label(), longest);
+      expect_amount(label.leased(), row.leased);
+      EXPECT_EQ(label.others(), kMax);
+      ++seen;
+    }
+  }
+  EXPECT_EQ(seen, 1000);
 }
 
 TEST(Encode, OtherAnswersToAdministrators) {
