@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <optional>
 #include <string>
 
 #include "daemon/core/bo_kind.h"
@@ -33,6 +34,13 @@ struct BoKey {
 /// What becomes of a BO that was released, once nobody uses it.
 enum class AfterRelease : uint8_t { kCache, kDestroy };
 
+/// How a lease ends.
+struct LeaseEnd {
+  AfterRelease after = AfterRelease::kCache;
+  /// Since when its client has not used it; nothing: until now it may have.
+  std::optional<Time> unused_since;
+};
+
 /// Who a BO is lent to, and the charge for it.
 struct Borrower {
   ClientId client;
@@ -54,6 +62,8 @@ struct Bo {
   std::string label;
   /// When it entered its state.
   Time since{};
+  /// Draining to Ready: when it was in use last, as far as is known.
+  Time last_used{};
   /// Ready: when it goes, if it goes before the decay takes it.
   Time expires{};
 

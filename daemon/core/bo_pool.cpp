@@ -13,6 +13,10 @@
 // The cache decays by one timer that is armed only while there is something to decay. What enters sets it to at most
 // one step ahead; when it fires, the time at which the oldest BO is due is computed, and nothing happens before that.
 //
+// A BO that a client kept unused before it came back has aged there already: it decays from its last use on, so that an
+// idle system is empty after the decay time and not later. In the order of use it is where it entered, which is off by
+// no more than the time that clients may keep something.
+//
 // Headroom is what keeps a program that wants much memory quickly from being killed beside a full cache: the kernel's
 // own signals come too late for that (docs/kernel-facts.md). It needs a look at the board's memory now and then, so it
 // ticks while the cache is not empty, and only then.
@@ -140,8 +144,9 @@ bool BoPool::leaves_headroom(uint64_t size, uint64_t local) const {
   return static_cast<double>(spare() + local + size) <= static_cast<double>(available - size) * options_.headroom_share;
 }
 
-void BoPool::release(Bo& bo, Time now, AfterRelease after) {
-  bo.after_release = after;
+void BoPool::release(Bo& bo, Time now, const LeaseEnd& end) {
+  bo.after_release = end.after;
+  bo.last_used = end.unused_since.value_or(now);
   store_.move(bo, BoState::kDraining, now);
   const auto usage = device_.watch(bo.id, bo.device);
   if (!usage) {
@@ -152,6 +157,7 @@ void BoPool::release(Bo& bo, Time now, AfterRelease after) {
 }
 
 void BoPool::take_back_unsent(Bo& bo, Time now) {
+  bo.last_used = now;
   const auto holders = device_.make_evictable(bo.device);
   if (holders && *holders == Holders::kOnlyUs) {
     make_ready(bo, now);
@@ -162,7 +168,9 @@ void BoPool::take_back_unsent(Bo& bo, Time now) {
 
 void BoPool::on_idle(BoId id, Time now) {
   Bo* bo = store_.find(id);
-  if (bo != nullptr && bo->state == BoState::kDraining) look(*bo, now);
+  if (bo == nullptr || bo->state != BoState::kDraining) return;
+  bo->last_used = now;
+  look(*bo, now);
 }
 
 Amount BoPool::evict_all(Time now) {
@@ -216,6 +224,7 @@ void BoPool::look_at_held(Time now) {
   while (!held_.empty() && held_.begin()->first <= now) {
     Bo* bo = store_.find(held_.begin()->second);
     held_.erase(held_.begin());
+    bo->last_used = now;
     look(*bo, now);
   }
 }
@@ -298,10 +307,10 @@ void BoPool::make_ready(Bo& bo, Time now) {
   store_.move(bo, BoState::kReady, now);
   bo.borrower.charge.reset();
   cache_.insert(bo);
-  decay_.add(bo.key.size, now);
+  decay_.add(bo.key.size, bo.last_used);
   decay_deadline_ = earlier(decay_deadline_, now + decay_.step());
   if (bo.key.size > kLongLivedSize) {
-    bo.expires = now + lifetime_of_large(bo.key.size, recurrence_.recurs(bo.key, now), options_.decay_time);
+    bo.expires = bo.last_used + lifetime_of_large(bo.key.size, recurrence_.recurs(bo.key, now), options_.decay_time);
     expiring_.insert(&bo);
   }
   ++supplies_;
@@ -311,7 +320,7 @@ void BoPool::make_ready(Bo& bo, Time now) {
 void BoPool::uncache(Bo& bo) {
   cache_.remove(bo);
   expiring_.erase(&bo);
-  decay_.remove(bo.key.size, bo.since);
+  decay_.remove(bo.key.size, bo.last_used);
   if (cache_.oldest() == nullptr) decay_deadline_.reset();
 }
 

@@ -83,7 +83,7 @@ class BoPool {
 
   /// Leased → Draining, and on from there as far as it goes at once, to Ready or its end. The BO may be gone
   /// afterwards.
-  void release(Bo& bo, Time now, AfterRelease after = AfterRelease::kCache);
+  void release(Bo& bo, Time now, const LeaseEnd& end = {});
 
   /// Leased → Ready: the client never got it, so nobody can use or hold it. The BO may be gone afterwards.
   void take_back_unsent(Bo& bo, Time now);

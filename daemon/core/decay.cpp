@@ -29,14 +29,14 @@ double curve(double age) {
 Decay::Decay(Duration time) : step_(std::max(time / kSteps, Duration(1))) {
 }
 
-void Decay::add(uint64_t bytes, Time now) {
-  const int64_t step = index(now);
+void Decay::add(uint64_t bytes, Time since) {
+  const int64_t step = index(since);
   if (step > newest_) {
     const int64_t skipped = std::min(step - newest_, kSteps);
     for (int64_t i = 1; i <= skipped; ++i) entered_[static_cast<size_t>((newest_ + i) % kSteps)] = 0;
     newest_ = step;
   }
-  entered_[static_cast<size_t>(step % kSteps)] += bytes;
+  if (step > newest_ - kSteps) entered_[static_cast<size_t>(step % kSteps)] += bytes;
 }
 
 void Decay::remove(uint64_t bytes, Time since) {

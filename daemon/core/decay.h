@@ -23,9 +23,9 @@ class Decay {
   /// `time` from full to nothing; at least one nanosecond.
   explicit Decay(Duration time);
 
-  /// `now` must not be earlier than in the calls before.
-  void add(uint64_t bytes, Time now);
-  /// Undoes an add() of `since`.
+  /// Bytes that have been unused since then.
+  void add(uint64_t bytes, Time since);
+  /// Undoes such an add().
   void remove(uint64_t bytes, Time since);
 
   /// Bytes that may be in the cache at that time.

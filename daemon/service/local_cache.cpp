@@ -52,15 +52,15 @@ uint32_t LocalCache::add(ClientId client, const Bo& bo, LeaseUse use, Time now) 
   return slot;
 }
 
-AfterRelease LocalCache::remove(ClientId id, uint32_t slot) {
-  if (slot == 0) return AfterRelease::kCache;
+LeaseEnd LocalCache::remove(ClientId id, uint32_t slot) {
+  if (slot == 0) return {};
   Client& client = clients_.at(id);
   const uint64_t taken = client.leases.taken().count;
-  const AfterRelease after = client.leases.remove(slot);
+  const LeaseEnd end = client.leases.remove(slot);
   outstanding_ -= taken - client.leases.taken().count;
   if (client.leases.taken().count == 0) client.overdue = false;
   if (outstanding_ == 0) overdue_at_.reset();
-  return after;
+  return end;
 }
 
 void LocalCache::client_says_unused(ClientId client, Time now) {

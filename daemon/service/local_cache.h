@@ -69,8 +69,8 @@ class LocalCache {
   /// Gives a new lease a word. Returns its slot; 0 if the client has no table, or no word is free, or it is for a heap,
   /// which nobody keeps, since it costs nothing to make one and nobody knows how far it has grown.
   [[nodiscard]] uint32_t add(ClientId client, const Bo& bo, LeaseUse use, Time now);
-  /// The lease ends. Returns what is to become of its BO.
-  AfterRelease remove(ClientId client, uint32_t slot);
+  /// The lease ends. Returns what that means for its BO.
+  LeaseEnd remove(ClientId client, uint32_t slot);
 
   /// The client, which has a table, says that something is unused. Costs nothing but the first time until a scan.
   void client_says_unused(ClientId client, Time now);

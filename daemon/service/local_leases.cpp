@@ -27,7 +27,7 @@ uint32_t LocalLeases::add(BoId bo, uint64_t bytes, LeaseUse use, Time now) {
   return slot;
 }
 
-AfterRelease LocalLeases::remove(uint32_t slot) {
+LeaseEnd LocalLeases::remove(uint32_t slot) {
   const uint32_t index = index_of_slot_[slot];
   const Entry entry = entries_[index];
   if (entry.taken) taken_.remove(entry.bytes);
@@ -35,7 +35,7 @@ AfterRelease LocalLeases::remove(uint32_t slot) {
   index_of_slot_[entries_[index].slot] = index;
   entries_.pop_back();
   free_slots_.push_back(slot);
-  return entry.after;
+  return entry.end;
 }
 
 void LocalLeases::watch() {
@@ -77,7 +77,7 @@ bool LocalLeases::take(uint32_t slot, AfterRelease after, Time now) {
   Entry& entry = entries_[index_of_slot_[slot]];
   if (entry.taken || !take_lease(word(entry), entry.seen)) return false;
   entry.taken = true;
-  entry.after = after;
+  entry.end = {.after = after, .unused_since = entry.since};
   entry.since = now;
   taken_.add(entry.bytes);
   return true;

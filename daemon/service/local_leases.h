@@ -35,8 +35,8 @@ class LocalLeases {
   /// Gives a lease a word that says InUse, or Unused. Returns its slot; 0 if all are taken.
   [[nodiscard]] uint32_t add(BoId bo, uint64_t bytes, LeaseUse use, Time now);
 
-  /// The lease ends. Returns what is to become of its BO.
-  AfterRelease remove(uint32_t slot);
+  /// The lease ends. Returns what that means for its BO.
+  LeaseEnd remove(uint32_t slot);
 
   /// Somebody looks at the table now and then: there is, or was lately, something unused.
   [[nodiscard]] bool watched() const { return watched_; }
@@ -72,7 +72,7 @@ class LocalLeases {
     /// When it was first seen so; of a lease that was taken, when that was.
     Time since{};
     bool taken = false;
-    AfterRelease after = AfterRelease::kCache;
+    LeaseEnd end;
   };
 
   void watch();

@@ -54,6 +54,25 @@ TEST(Decay, OldAndNewDecayEachFromTheirOwnStart) {
   EXPECT_EQ(decay.limit(kStart + seconds(19)), 0u);
 }
 
+TEST(Decay, WhatComesLateHasTheAgeThatItSays) {
+  Decay decay(seconds(10));
+  decay.add(1, kStart + seconds(5));
+  decay.add(kBytes, kStart);
+  EXPECT_EQ(decay.limit(kStart + seconds(5)), kBytes + 1);
+  EXPECT_EQ(decay.limit(kStart + seconds(10)), 1u);
+  decay.remove(kBytes, kStart);
+  EXPECT_EQ(decay.limit(kStart + seconds(5)), 1u);
+}
+
+TEST(Decay, WhatComesTooLateIsAllowedNothing) {
+  Decay decay(seconds(10));
+  decay.add(1, kStart + seconds(20));
+  decay.add(kBytes, kStart);
+  EXPECT_EQ(decay.limit(kStart + seconds(20)), 1u);
+  decay.remove(kBytes, kStart);
+  EXPECT_EQ(decay.limit(kStart + seconds(20)), 1u);
+}
+
 TEST(Decay, KnowsWhenItsLimitIsReached) {
   Decay decay(seconds(10));
   decay.add(kBytes, kStart);

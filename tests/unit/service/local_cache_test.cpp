@@ -229,6 +229,36 @@ TEST_F(LocalCacheTest, AClientThatKeepsWhatWasTakenIsNamedOnceAndHarmsItselfOnly
   EXPECT_FALSE(keeper.closed);
 }
 
+TEST_F(LocalCacheTest, WhatWasKeptAgesFromItsLastUseOn) {
+  // Too small to have a lifetime of its own.
+  constexpr uint64_t kSmall = 64 << 10;
+  const auto client = join_with_table();
+  const Grant grant = client->must_alloc(kSmall);
+  free(*client, grant);
+  run_for(1500ms);
+  ASSERT_TRUE(taken(*client, grant));
+  client->release(grant);
+  EXPECT_EQ(stats().ready, (Amount{1, kSmall}));
+  // The scan saw it after 250 ms, and a step of the decay is 78 ms.
+  run_for(8500ms);
+  EXPECT_EQ(stats().ready, (Amount{1, kSmall}));
+  run_for(500ms);
+  EXPECT_EQ(stats().ready, Amount{});
+}
+
+TEST_F(LocalCacheTest, WhatIsStillDrawnFromWhenItComesBackIsNotOld) {
+  const auto client = join_with_table();
+  const Grant grant = client->must_alloc(64 << 10);
+  device_.bo(grant.bo.handle).busy = true;
+  free(*client, grant);
+  run_for(1500ms);
+  client->release(grant);
+  run_for(5s);
+  finish_job(grant);
+  run_for(7s);
+  EXPECT_EQ(stats().ready.count, 1u);
+}
+
 TEST_F(LocalCacheTest, WhatWasTakenIsCountedUntilItIsGivenBack) {
   const auto client = join_with_table();
   const auto other = join_with_table();

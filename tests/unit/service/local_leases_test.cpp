@@ -73,6 +73,14 @@ TEST_F(LocalLeasesTest, TakesOnlyWhatItSawUnused) {
   EXPECT_EQ(lease_use(words_[slot]), LeaseUse::kTaken);
 }
 
+TEST_F(LocalLeasesTest, TellsAtTheEndSinceWhenATakenLeaseWasUnused) {
+  const uint32_t kept = add(LeaseUse::kUnused), used = add();
+  leases_.look(kStart + 1s);
+  ASSERT_TRUE(leases_.take(kept, AfterRelease::kCache, kStart + 5s));
+  EXPECT_EQ(leases_.remove(kept).unused_since, kStart);
+  EXPECT_EQ(leases_.remove(used).unused_since, std::nullopt);
+}
+
 TEST_F(LocalLeasesTest, WhatWasTakenStaysTakenWhateverTheClientWrites) {
   const uint32_t slot = add(LeaseUse::kUnused);
   leases_.look(kStart);
@@ -84,7 +92,7 @@ TEST_F(LocalLeasesTest, WhatWasTakenStaysTakenWhateverTheClientWrites) {
     EXPECT_EQ(leases_.unused(), Amount{});
     EXPECT_EQ(leases_.taken(), (Amount{1, 4096}));
   }
-  EXPECT_EQ(leases_.remove(slot), AfterRelease::kDestroy);
+  EXPECT_EQ(leases_.remove(slot).after, AfterRelease::kDestroy);
   EXPECT_EQ(leases_.taken(), Amount{});
 }
 
