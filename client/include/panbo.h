@@ -139,7 +139,7 @@ struct panbo_stats {
 uint32_t panbo_version(void);
 
 /*
- * Connects to the daemon and waits for its welcome, for 5 s at most. With PANBO_CLIENT_DIRECT it waits 100 ms, and
+ * Connects to the daemon and waits for its welcome, for 5 s at most. With PANBO_CLIENT_DIRECT it waits 1 s, and
  * succeeds without a daemon as well. options may be NULL for the defaults; it is not kept.
  * Errors: -ENOENT, -ECONNREFUSED no daemon; -EACCES not allowed to connect; -EPROTONOSUPPORT library and daemon have
  * no protocol version in common; -ENOTCONN the daemon hung up; -ETIMEDOUT it does not answer; -EPROTO its answer makes

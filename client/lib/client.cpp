@@ -24,8 +24,9 @@ namespace panbo {
 namespace {
 
 constexpr std::chrono::milliseconds kPatience{5000};
-/// When the program can do without the daemon.
-constexpr std::chrono::milliseconds kShortPatience{100};
+/// When the program can do without the daemon: first, and while it is known not to answer.
+constexpr std::chrono::milliseconds kShortPatience{1000};
+constexpr std::chrono::milliseconds kShortestPatience{100};
 
 constexpr size_t kMaxKept = 1024;
 
@@ -59,6 +60,7 @@ Result<void> Client::start() {
   auto link = DaemonLink::make(
       {.greeting = {.path = settings_.socket_path, .name = settings_.name, .lease_table = !has(PANBO_CLIENT_NO_CACHE)},
        .patience = has(PANBO_CLIENT_DIRECT) ? kShortPatience : kPatience,
+       .patience_with_silent = has(PANBO_CLIENT_DIRECT) ? kShortestPatience : kPatience,
        .is_optional = has(PANBO_CLIENT_DIRECT),
        .watch_bell = has(PANBO_CLIENT_NO_THREAD)},
       guard_);

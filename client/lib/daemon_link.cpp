@@ -2,6 +2,10 @@
 // the last attempt came to. The first attempt after the end of a session is made at once, as a daemon that is restarted
 // by systemd has its socket all the time.
 //
+// A daemon that has only to be started, or a board that has much to do, may take a while to answer, and a BO that is
+// made without the daemon meanwhile stays outside its budget: so the first attempt is patient, also for a program that
+// can do without. One that hangs costs that once; further attempts are short until it answers.
+//
 // The fds of sessions come and go, while a program wants one fd to poll for its client's life: so it gets an epoll fd,
 // from which those of a session that is over are taken out. A forked child has the same epoll fd and must not touch it.
 
@@ -51,13 +55,16 @@ Result<std::shared_ptr<Session>> DaemonLink::connect(bool& is_new) {
   }
   const auto now = std::chrono::steady_clock::now();
   if (!backoff_.is_due(now)) return last_error_;
-  auto session = Session::open(settings_.greeting, guard_, now + settings_.patience);
+  const bool was_silent = last_error_ == Errno{ETIMEDOUT};
+  auto session = Session::open(settings_.greeting, guard_,
+                               now + (was_silent ? settings_.patience_with_silent : settings_.patience));
   if (!session) {
     last_error_ = session.error();
     backoff_.failed(std::chrono::steady_clock::now());
     return session;
   }
   backoff_.succeeded();
+  last_error_ = Errno{ENOTCONN};
   is_new = true;
   const std::lock_guard lock(mutex_);
   session_ = *session;

@@ -17,6 +17,8 @@ class DaemonLink {
     Session::Greeting greeting;
     /// How long a daemon may take to answer a client that connects.
     std::chrono::milliseconds patience;
+    /// The same where one did not at the last attempt.
+    std::chrono::milliseconds patience_with_silent;
     /// The program can do without: do not wait while another thread connects, and not for long.
     bool is_optional = false;
     /// Also watch the bell.

@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "client/lib/backoff.h"
+#include "client/lib/daemon_link.h"
 #include "tests/support/fds.h"
 #include "tests/unit/client/client_rig.h"
 
@@ -184,6 +185,26 @@ TEST_F(ReconnectTest, ADaemonThatDoesNotGreetIsNone) {
   daemon_.follow([](FakeDaemon::Peer&, const wire::Envelope& request) { return request.has_hello(); });
   connect(settings(PANBO_CLIENT_DIRECT));
   EXPECT_EQ(panbo_bo_get_origin(alloc()), PANBO_ORIGIN_DIRECT);
+}
+
+// So one that hangs costs a program the longer wait once, and one that is slow to start is still found.
+TEST_F(ReconnectTest, HowLongADaemonIsWaitedForDependsOnWhetherItAnsweredTheLastTime) {
+  std::atomic<int> hellos = 0;
+  daemon_.follow(
+      [&](FakeDaemon::Peer&, const wire::Envelope& request) { return request.has_hello() && ++hellos == 1; });
+  const auto guard = ForkGuard::make();
+  ASSERT_TRUE(guard);
+  const auto link = DaemonLink::make(
+      {.greeting = {.path = daemon_.socket_path(), .name = "client"}, .patience = 0ms, .patience_with_silent = 1h},
+      *guard);
+  ASSERT_TRUE(link);
+  bool is_new = false;
+  ASSERT_EQ((*link)->get(is_new).error(), Errno{ETIMEDOUT});
+  EXPECT_TRUE(daemon_.becomes([&](const FakeDaemon::Seen&) { return hellos == 1; }));
+  // The library's pause, and then the one attempt that has all the time that it needs.
+  while (!(*link)->get(is_new)) std::this_thread::yield();
+  EXPECT_TRUE(is_new);
+  EXPECT_EQ(hellos, 2);
 }
 
 TEST_F(ReconnectTest, WithoutDirectAClientNeedsADaemonToStart) {
