@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <optional>
-#include <string>
 
 #include "daemon/core/bo_kind.h"
 #include "daemon/core/bo_state.h"
@@ -12,6 +11,7 @@
 #include "daemon/core/device.h"
 #include "daemon/core/ids.h"
 #include "daemon/core/intrusive_list.h"
+#include "daemon/core/label.h"
 #include "proto/size_class.h"
 
 namespace panbo {
@@ -58,12 +58,10 @@ struct Bo {
   AfterRelease after_release = AfterRelease::kCache;
   /// Whoever has it, or had it last. Draining and Held BOs are still charged to them; Ready ones to nobody.
   Borrower borrower;
-  /// What they said that it is for; empty: nothing. The kernel knows the BO by it, also while it is Ready.
-  std::string label;
-  /// When it entered its state.
+  /// What they said that it is for. The kernel knows the BO by it, also while it is Ready.
+  Label label;
+  /// When it entered its state. Ready: since when it has not been used, as far as is known.
   Time since{};
-  /// Draining to Ready: when it was in use last, as far as is known.
-  Time last_used{};
   /// Ready: when it goes, if it goes before the decay takes it.
   Time expires{};
 

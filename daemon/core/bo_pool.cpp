@@ -146,21 +146,19 @@ bool BoPool::leaves_headroom(uint64_t size, uint64_t local) const {
 
 void BoPool::release(Bo& bo, Time now, const LeaseEnd& end) {
   bo.after_release = end.after;
-  bo.last_used = end.unused_since.value_or(now);
   store_.move(bo, BoState::kDraining, now);
   const auto usage = device_.watch(bo.id, bo.device);
   if (!usage) {
     retire(bo, now);
   } else if (*usage == Usage::kIdle) {
-    look(bo, now);
+    look(bo, end.unused_since.value_or(now), now);
   }
 }
 
 void BoPool::take_back_unsent(Bo& bo, Time now) {
-  bo.last_used = now;
   const auto holders = device_.make_evictable(bo.device);
   if (holders && *holders == Holders::kOnlyUs) {
-    make_ready(bo, now);
+    make_ready(bo, now, now);
   } else {
     retire(bo, now);
   }
@@ -168,9 +166,7 @@ void BoPool::take_back_unsent(Bo& bo, Time now) {
 
 void BoPool::on_idle(BoId id, Time now) {
   Bo* bo = store_.find(id);
-  if (bo == nullptr || bo->state != BoState::kDraining) return;
-  bo->last_used = now;
-  look(*bo, now);
+  if (bo != nullptr && bo->state == BoState::kDraining) look(*bo, now, now);
 }
 
 Amount BoPool::evict_all(Time now) {
@@ -224,8 +220,7 @@ void BoPool::look_at_held(Time now) {
   while (!held_.empty() && held_.begin()->first <= now) {
     Bo* bo = store_.find(held_.begin()->second);
     held_.erase(held_.begin());
-    bo->last_used = now;
-    look(*bo, now);
+    look(*bo, now, now);
   }
 }
 
@@ -268,7 +263,7 @@ uint64_t BoPool::keep_headroom(uint64_t local, Time now) {
   return kept - allowed - std::min(evicted, kept - allowed);
 }
 
-void BoPool::look(Bo& bo, Time now) {
+void BoPool::look(Bo& bo, Time unused_since, Time now) {
   auto holders = device_.holders(bo.id);
   if (holders && *holders == Holders::kOnlyUs) holders = device_.make_evictable(bo.device);
   if (!holders) {
@@ -277,7 +272,7 @@ void BoPool::look(Bo& bo, Time now) {
     hold(bo, now);
   } else {
     device_.unwatch(bo.id);
-    make_ready(bo, now);
+    make_ready(bo, unused_since, now);
   }
 }
 
@@ -295,7 +290,7 @@ void BoPool::hold(Bo& bo, Time now) {
   retire(given_up, now);
 }
 
-void BoPool::make_ready(Bo& bo, Time now) {
+void BoPool::make_ready(Bo& bo, Time unused_since, Time now) {
   // A heap has no pages before the GPU asks for them, so to make one costs nothing; one that was used has grown, by
   // nobody knows how much, and would keep that.
   if (bo.after_release == AfterRelease::kDestroy || bo.key.kind == BoKind::kHeap || bo.key.size > options_.cache_max) {
@@ -304,13 +299,13 @@ void BoPool::make_ready(Bo& bo, Time now) {
   }
   const uint64_t room = options_.cache_max - bo.key.size;
   if (ready().bytes > room) evict_ready(ready().bytes - room, now);
-  store_.move(bo, BoState::kReady, now);
+  store_.move(bo, BoState::kReady, unused_since);
   bo.borrower.charge.reset();
   cache_.insert(bo);
-  decay_.add(bo.key.size, bo.last_used);
+  decay_.add(bo.key.size, bo.since);
   decay_deadline_ = earlier(decay_deadline_, now + decay_.step());
   if (bo.key.size > kLongLivedSize) {
-    bo.expires = bo.last_used + lifetime_of_large(bo.key.size, recurrence_.recurs(bo.key, now), options_.decay_time);
+    bo.expires = bo.since + lifetime_of_large(bo.key.size, recurrence_.recurs(bo.key, now), options_.decay_time);
     expiring_.insert(&bo);
   }
   ++supplies_;
@@ -320,7 +315,7 @@ void BoPool::make_ready(Bo& bo, Time now) {
 void BoPool::uncache(Bo& bo) {
   cache_.remove(bo);
   expiring_.erase(&bo);
-  decay_.remove(bo.key.size, bo.last_used);
+  decay_.remove(bo.key.size, bo.since);
   if (cache_.oldest() == nullptr) decay_deadline_.reset();
 }
 

@@ -139,9 +139,9 @@ class BoPool {
 
   Amount evict_ready(uint64_t bytes, Time now);
   void lose_stocked(Bo& bo, const Result<Pages>& pages, Time now);
-  void look(Bo& bo, Time now);
+  void look(Bo& bo, Time unused_since, Time now);
   void hold(Bo& bo, Time now);
-  void make_ready(Bo& bo, Time now);
+  void make_ready(Bo& bo, Time unused_since, Time now);
   void evict(Bo& bo, Amount& total, Time now);
   void retire(Bo& bo, Time now);
   void uncache(Bo& bo);

@@ -192,7 +192,10 @@ Grant Service::grant(Session& session, const Demand& demand, const Loan& loan, L
   session.leased.add(loan.bo->key.size);
   Grant granted{
       .lease = id, .bo = loan.bo->device, .origin = loan.fresh ? Origin::kFresh : Origin::kCached, .slot = lease.slot};
-  if (loan.bo->label != demand.label) granted.name = loan.bo->label = demand.label;
+  if (loan.bo->label.text() != demand.label) {
+    loan.bo->label.set(demand.label);
+    granted.name = demand.label;
+  }
   return granted;
 }
 
@@ -334,7 +337,7 @@ LabelsReply Service::labels() {
     LabelTally tally;
     for (const auto& [lease_id, lease] : session.leases) {
       const Bo& bo = *pool_.find(lease.bo);
-      tally.add(bo.label, bo.key.size);
+      tally.add(bo.label.text(), bo.key.size);
     }
     tally.append_rows(id, session.name, reply.labels);
   }
