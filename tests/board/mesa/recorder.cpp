@@ -5,9 +5,8 @@
 // request of the driver for a BO is a CREATE_BO, and each BO that it gives back a GEM_CLOSE (panfrost_bo_cache_put()
 // returns early). Both go on to the kernel.
 //
-// A SUBMIT does not: no job on the board ever ends by itself, and the driver would wait 500 ms for each. It is answered
-// with success, and its out_sync is signalled. For the record a job then lasts a frame: a BO that was submitted less
-// than that before it is closed is still busy.
+// A SUBMIT does not: it is answered as done. For the record a job then lasts a frame: a BO that was submitted less than
+// that before it is closed is still busy.
 //
 // Each event is one line, "TIME PROCESS WHAT…", in CLOCK_MONOTONIC nanoseconds, and one write(2) to a file that several
 // processes append to. A process whose recording cannot be written stops: half a recording is none.
@@ -15,7 +14,6 @@
 #include <drm.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cstdarg>
@@ -27,6 +25,7 @@
 #include <utility>
 
 #include "proto/panfrost_uapi.h"
+#include "tests/board/mesa/next_ioctl.h"
 
 namespace {
 
@@ -39,10 +38,6 @@ int64_t now_ns() {
   timespec now{};
   clock_gettime(CLOCK_MONOTONIC, &now);
   return now.tv_sec * int64_t{1'000'000'000} + now.tv_nsec;
-}
-
-int to_kernel(int fd, unsigned long request, void* argument) {
-  return static_cast<int>(syscall(SYS_ioctl, fd, request, argument));
 }
 
 class Recorder {
@@ -104,12 +99,6 @@ Recorder& recorder() {
   return of_this_process;
 }
 
-int signal_out_sync(int fd, const Submit& job) {
-  if (job.out_sync == 0) return 0;
-  drm_syncobj_array done{.handles = reinterpret_cast<uintptr_t>(&job.out_sync), .count_handles = 1};
-  return to_kernel(fd, DRM_IOCTL_SYNCOBJ_SIGNAL, &done);
-}
-
 }  // namespace
 
 // The declaration of the C library, whose definition this one goes before.
@@ -122,10 +111,10 @@ extern "C" int ioctl(int fd, unsigned long request, ...) noexcept {
   if (request == panbo::uapi::kSubmit) {
     const auto& job = *static_cast<const Submit*>(argument);
     recorder().submitted(fd, job);
-    return signal_out_sync(fd, job);
+    return panbo::test::finish(fd, job);
   }
   if (request == DRM_IOCTL_GEM_CLOSE) recorder().closing(fd, static_cast<const drm_gem_close*>(argument)->handle);
-  const int result = to_kernel(fd, request, argument);
+  const int result = panbo::test::next_ioctl(fd, request, argument);
   if (request == panbo::uapi::kCreateBo && result == 0) recorder().created(fd, *static_cast<const CreateBo*>(argument));
   return result;
 }
