@@ -25,4 +25,7 @@ Report memory();
 /// The 99th percentile of a cache hit while another client has the daemon make large BOs, beside that of one alone.
 Report beside_large();
 
+/// What a hit in the process costs beside a private cache, both on a panfrost GPU.
+Report panfrost();
+
 }  // namespace panbo::bench

@@ -22,7 +22,7 @@ def find_program(name):
     """The path of a program or script of the user, who may name one of the arm64 build without its folder."""
     for path in (pathlib.Path(name), BUILD / "bin" / name):
         if path.is_file():
-            return path.resolve()
+            return path.absolute()
     raise BoardError(f"{name} is neither a file nor a program of the arm64 build")
 
 
