@@ -125,7 +125,8 @@ Report panfrost() {
     })->Iterations(kPairs);
   };
   const auto warm_up = [&] { driver.warm_up(); };
-  add_pairs("mesa", [] {}, [&] { mesa.pair(); });
+  add_pairs(
+      "mesa", [] {}, [&] { mesa.pair(); });
   add_pairs("local", warm_up, [&] { driver.pair(PANBO_RELEASE_IDLE); });
   add_pairs("local, maybe busy", warm_up, [&] { driver.pair(0); });
   const Medians medians = run_benchmarks();
@@ -133,21 +134,20 @@ Report panfrost() {
   const double mesas = medians.of("mesa");
   const double local = medians.of("local");
   const double maybe_busy = medians.of("local, maybe busy");
-  return {
-      .title = "What an allocation costs on panfrost: 64 KiB, one CPU",
-      .unit = "ns",
-      .lines = {
-          {.what = "pair in a private cache like Mesa's, with the kernel's WAIT_BO, MADVISE, MMAP_BO, MADVISE",
-           .value = mesas,
-           .ratio = 1},
-          {.what = "pair that hits locally, released as idle / private cache",
-           .value = local,
-           .ratio = local / mesas,
-           .at_most = 0.1},
-          {.what = "pair that hits locally, released as perhaps busy / private cache",
-           .value = maybe_busy,
-           .ratio = maybe_busy / mesas},
-      }};
+  return {.title = "What an allocation costs on panfrost: 64 KiB, one CPU",
+          .unit = "ns",
+          .lines = {
+              {.what = "pair in a private cache like Mesa's, with the kernel's WAIT_BO, MADVISE, MMAP_BO, MADVISE",
+               .value = mesas,
+               .ratio = 1},
+              {.what = "pair that hits locally, released as idle / private cache",
+               .value = local,
+               .ratio = local / mesas,
+               .at_most = 0.1},
+              {.what = "pair that hits locally, released as perhaps busy / private cache",
+               .value = maybe_busy,
+               .ratio = maybe_busy / mesas},
+          }};
 }
 
 }  // namespace panbo::bench
