@@ -33,8 +33,9 @@ std::variant<Settings, ExitNow> parse_command_line(int argc, const char* const* 
   std::optional<std::string> log_level;
   std::optional<std::string> config_file;
   std::optional<std::string> record;
-  app.add_option("--device", device,
-                 "auto or panfrost (the GPU that has this driver), panfrost:NODE, or sim (no hardware) [auto]");
+  app.add_option(
+      "--device", device,
+      "auto or panfrost (the GPU that has this driver), panfrost:NODE, sim or sim:clear (no hardware) [auto]");
   app.add_option("--socket", socket, "Where clients connect [/run/panbo/panbo.sock]");
   app.add_option("--admin-socket", admin_socket, "Where panboctl connects [admin.sock beside the other socket]");
   app.add_option("--config", config_file,
