@@ -58,9 +58,8 @@ const char* socket_path(const panbo_client_options& options) {
 Result<void> connect(const panbo_client_options* given, panbo_client** out) {
   panbo_client_options options{};
   if (given != nullptr) {
-    const auto copy = copy_versioned<panbo_client_options>(reinterpret_cast<const std::byte*>(given), kOptionsLeast);
-    if (!copy) return copy.error();
-    options = *copy;
+    const auto copied = copy_versioned(reinterpret_cast<const std::byte*>(given), kOptionsLeast, options);
+    if (!copied) return copied;
   }
   const bool has_drm = options.drm_fd > 0;
   if ((options.flags & ~kClientFlags) != 0) return Errno{EINVAL};
@@ -80,10 +79,16 @@ Result<void> connect(const panbo_client_options* given, panbo_client** out) {
   return {};
 }
 
-Result<codec::AllocItem> item_of(const panbo_alloc_request& request) {
-  if ((request.flags & ~kAllocFlags) != 0) return Errno{EINVAL};
-  return codec::AllocItem{
-      .size = request.size, .flags = request.flags, .label = request.label != nullptr ? request.label : ""};
+Result<void> copy_request(const std::byte* from, panbo_alloc_request& to) {
+  const auto copied = copy_versioned(from, kRequestLeast, to);
+  if (copied && (to.flags & ~kAllocFlags) != 0) return Errno{EINVAL};
+  return copied;
+}
+
+codec::AllocItem item_of(const panbo_alloc_request& request) {
+  codec::AllocItem item{.size = request.size, .flags = request.flags};
+  if (request.label != nullptr) item.label = request.label;
+  return item;
 }
 
 // Without limit is the largest of all.
@@ -93,11 +98,10 @@ uint64_t timeout_of(const panbo_alloc_request& request) {
 
 // By itself, and not as a batch of one: the room for a whole batch costs as much to prepare as all the rest.
 Result<void> alloc(Client& client, const panbo_alloc_request* given, panbo_bo** out) {
-  const auto request = copy_versioned<panbo_alloc_request>(reinterpret_cast<const std::byte*>(given), kRequestLeast);
-  if (!request) return request.error();
-  const auto item = item_of(*request);
-  if (!item) return item.error();
-  return client.alloc(std::span(&*item, 1), timeout_of(*request), out);
+  panbo_alloc_request request{};
+  if (const auto copied = copy_request(reinterpret_cast<const std::byte*>(given), request); !copied) return copied;
+  const codec::AllocItem item = item_of(request);
+  return client.alloc(std::span(&item, 1), timeout_of(request), out);
 }
 
 // The array's elements lie as far apart as their struct_size says, which need not be sizeof of our struct.
@@ -107,14 +111,12 @@ Result<void> alloc(Client& client, const panbo_alloc_request* requests, size_t n
   uint64_t timeout_ns = 0;
   const auto* from = reinterpret_cast<const std::byte*>(requests);
   for (size_t i = 0; i < n; ++i) {
-    const auto request = copy_versioned<panbo_alloc_request>(from, kRequestLeast);
-    if (!request) return request.error();
-    if (request->struct_size != requests->struct_size) return Errno{EINVAL};
-    const auto item = item_of(*request);
-    if (!item) return item.error();
-    items[i] = *item;
-    timeout_ns = std::max(timeout_ns, timeout_of(*request));
-    from += request->struct_size;
+    panbo_alloc_request request{};
+    if (const auto copied = copy_request(from, request); !copied) return copied;
+    if (request.struct_size != requests->struct_size) return Errno{EINVAL};
+    items[i] = item_of(request);
+    timeout_ns = std::max(timeout_ns, timeout_of(request));
+    from += request.struct_size;
   }
   return client.alloc(std::span(items).first(n), timeout_ns, out);
 }

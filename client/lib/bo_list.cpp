@@ -101,8 +101,15 @@ BoList::Kept BoList::keep(panbo_bo& bo, bool idle) {
   kept.done = true;
   kept.wake = free_lease_of(bo);
   cache_.keep(bo, in_use_, idle);
-  if (cache_.count() > max_kept_) cache_.remove_oldest(kept.in_excess);
+  kept.in_excess = cache_.count() > max_kept_;
   return kept;
+}
+
+std::list<panbo_bo> BoList::remove_excess() {
+  std::list<panbo_bo> excess;
+  const std::lock_guard lock(mutex_);
+  if (cache_.count() > max_kept_) cache_.remove_oldest(excess);
+  return excess;
 }
 
 void BoList::plan(std::span<codec::AllocItem> items, std::span<LocalBin*> bins, uint64_t page_size) {

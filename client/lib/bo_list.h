@@ -38,11 +38,14 @@ class BoList {
     bool done = false;
     /// The daemon has to be told that there are unused leases.
     bool wake = false;
-    /// Another one for which there is no room any more.
-    std::list<panbo_bo> in_excess;
+    /// There are more than can be kept now.
+    bool in_excess = false;
   };
   /// Keeps what the program does not use any longer. Not done: its session is over, and it is still the program's.
   Kept keep(panbo_bo& bo, bool idle);
+
+  /// The one that has been kept longest, if there still are too many.
+  [[nodiscard]] std::list<panbo_bo> remove_excess();
 
   /// `items` found nothing here. Finds the bins for their BOs, or makes them, and writes how many more to ask for with
   /// each item. Throws std::bad_alloc.

@@ -250,9 +250,9 @@ void Client::release(panbo_bo& bo, uint32_t flags) {
 
 // False: it was not kept.
 bool Client::keep(panbo_bo& bo, bool idle) {
-  auto kept = bos_.keep(bo, idle);
+  const auto kept = bos_.keep(bo, idle);
   if (kept.wake) say_unused();
-  if (!kept.in_excess.empty()) give_back(std::move(kept.in_excess));
+  if (kept.in_excess) give_back(bos_.remove_excess());
   return kept.done;
 }
 

@@ -19,9 +19,9 @@ namespace panbo {
 inline constexpr size_t kMaxStructSize = 4096;
 
 /// `from` begins with a uint32_t: its size in bytes, and need not be aligned. `least` is where the first version of T
-/// ended. Errors: EINVAL it is shorter than that; E2BIG it has more in it than this library knows.
+/// ended. `to` comes zeroed. Errors: EINVAL it is shorter than that; E2BIG it has more in it than this library knows.
 template <class T>
-Result<T> copy_versioned(const std::byte* from, size_t least) {
+Result<void> copy_versioned(const std::byte* from, size_t least, T& to) {
   uint32_t size;
   std::memcpy(&size, from, sizeof(size));
   if (size < least) return Errno{EINVAL};
@@ -30,9 +30,13 @@ Result<T> copy_versioned(const std::byte* from, size_t least) {
     const std::span unknown(from + sizeof(T), size - sizeof(T));
     if (std::ranges::any_of(unknown, [](std::byte b) { return b != std::byte{0}; })) return Errno{E2BIG};
   }
-  T copy{};
-  std::memcpy(&copy, from, std::min<size_t>(size, sizeof(T)));
-  return copy;
+  if (size >= sizeof(T)) {
+    // By far the most frequent, and of a size that the compiler knows.
+    std::memcpy(&to, from, sizeof(T));
+  } else {
+    std::memcpy(&to, from, size);
+  }
+  return {};
 }
 
 }  // namespace panbo
