@@ -98,7 +98,7 @@ uint64_t timeout_of(const panbo_alloc_request& request) {
 
 // By itself, and not as a batch of one: the room for a whole batch costs as much to prepare as all the rest.
 Result<void> alloc(Client& client, const panbo_alloc_request* given, panbo_bo** out) {
-  panbo_alloc_request request{};
+  panbo_alloc_request request;
   if (const auto copied = copy_request(reinterpret_cast<const std::byte*>(given), request); !copied) return copied;
   const codec::AllocItem item = item_of(request);
   return client.alloc(std::span(&item, 1), timeout_of(request), out);
@@ -111,7 +111,7 @@ Result<void> alloc(Client& client, const panbo_alloc_request* requests, size_t n
   uint64_t timeout_ns = 0;
   const auto* from = reinterpret_cast<const std::byte*>(requests);
   for (size_t i = 0; i < n; ++i) {
-    panbo_alloc_request request{};
+    panbo_alloc_request request;
     if (const auto copied = copy_request(from, request); !copied) return copied;
     if (request.struct_size != requests->struct_size) return Errno{EINVAL};
     items[i] = item_of(request);

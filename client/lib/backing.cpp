@@ -48,8 +48,7 @@ Result<uint64_t> Backing::gpu_address() {
   return address;
 }
 
-Result<void*> Backing::map(uint64_t size) {
-  if (void* known = memory_.load(); known != nullptr) return known;
+Result<void*> Backing::make_map(uint64_t size) {
   Result<void*> made = Errno{EIO};
   if (drm_ != nullptr) {
     made = drm_->map(handle_, size);

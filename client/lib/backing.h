@@ -37,7 +37,10 @@ class Backing {
   /// Errors: as above; EIO.
   Result<uint64_t> gpu_address();
   /// `size`: all of it, the same at every call. Borrowed. Errors: those of mmap(2); EINVAL a heap.
-  Result<void*> map(uint64_t size);
+  Result<void*> map(uint64_t size) {
+    void* known = memory_.load(std::memory_order_acquire);
+    return known != nullptr ? known : make_map(size);
+  }
   /// Waits until no job uses the BO. Errors: ETIMEDOUT; EIO.
   Result<void> wait(Deadline deadline);
 
@@ -47,6 +50,8 @@ class Backing {
   void disown() { drm_ = nullptr; }
 
  private:
+  Result<void*> make_map(uint64_t size);
+
   /// nullptr: none.
   DrmFile* drm_ = nullptr;
   uint32_t handle_ = 0;

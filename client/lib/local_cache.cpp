@@ -51,11 +51,6 @@ void LocalCache::put_back(panbo_bo& bo, std::list<panbo_bo>& in_use) {
   kept.splice(kept.begin(), in_use, bo.position);
 }
 
-void LocalCache::count_in(panbo_bo& bo) {
-  ++count_;
-  bytes_ += bo.size;
-}
-
 panbo_bo* LocalCache::use(LocalBin& bin, std::list<panbo_bo>& in_use, std::list<panbo_bo>& taken) {
   panbo_bo* bo = use_one_of(bin.idle, in_use, taken);
   return bo != nullptr ? bo : use_one_of(bin.maybe_busy, in_use, taken);

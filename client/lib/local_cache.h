@@ -72,7 +72,10 @@ class LocalCache {
 
   template <class Wanted>
   void remove_if(std::list<panbo_bo>& from, Wanted wanted, std::list<panbo_bo>& out);
-  void count_in(panbo_bo& bo);
+  void count_in(const panbo_bo& bo) {
+    ++count_;
+    bytes_ += bo.size;
+  }
   void remove(panbo_bo& bo, std::list<panbo_bo>& out);
   panbo_bo* use_one_of(std::list<panbo_bo>& kept, std::list<panbo_bo>& in_use, std::list<panbo_bo>& taken);
 

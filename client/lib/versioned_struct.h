@@ -19,7 +19,8 @@ namespace panbo {
 inline constexpr size_t kMaxStructSize = 4096;
 
 /// `from` begins with a uint32_t: its size in bytes, and need not be aligned. `least` is where the first version of T
-/// ended. `to` comes zeroed. Errors: EINVAL it is shorter than that; E2BIG it has more in it than this library knows.
+/// ended. `to` is written to if there is no error. Errors: EINVAL it is shorter than that; E2BIG it has more in it than
+/// this library knows.
 template <class T>
 Result<void> copy_versioned(const std::byte* from, size_t least, T& to) {
   uint32_t size;
@@ -34,6 +35,7 @@ Result<void> copy_versioned(const std::byte* from, size_t least, T& to) {
     // By far the most frequent, and of a size that the compiler knows.
     std::memcpy(&to, from, sizeof(T));
   } else {
+    to = T{};
     std::memcpy(&to, from, size);
   }
   return {};
