@@ -40,7 +40,7 @@ void own_fds(msghdr& message, ReceivedFds& fds) {
 }  // namespace
 
 void ReceivedFds::add(UniqueFd fd) {
-  if (fds_.size() < fds_.capacity()) fds_.push_back(std::move(fd));
+  if (fds_.size() < limits::kMaxBatch) fds_.push_back(std::move(fd));
   ++count_;
 }
 

@@ -256,7 +256,7 @@ bool Client::keep(panbo_bo& bo, bool idle) {
   return kept.done;
 }
 
-void Client::drop(std::list<panbo_bo>& bos) {
+void Client::drop(std::list<panbo_bo>& bos) const {
   for (panbo_bo& bo : bos) {
     if (!is_ours()) {
       bo.backing.disown();

@@ -94,7 +94,7 @@ class Client {
   [[nodiscard]] bool can_keep() { return has(PANBO_CLIENT_NO_THREAD) || keeper_.start(); }
   bool keep(panbo_bo& bo, bool idle);
   void say_unused();
-  void drop(std::list<panbo_bo>& bos);
+  void drop(std::list<panbo_bo>& bos) const;
   void give_back(std::list<panbo_bo> bos);
 
   const ForkGuard guard_;

@@ -143,7 +143,7 @@ struct TooManyGrants : protozero::exception {};
 void read(Reader<GrantedField> reader, Granted& granted) {
   while (reader.next()) {
     if (reader.tag_and_type() == bytes(GrantedField::kGrants)) {
-      if (granted.size() == granted.capacity()) throw TooManyGrants();
+      if (granted.size() == limits::kMaxBatch) throw TooManyGrants();
       granted.push_back(read(Reader<GrantField>(reader.get_message())));
     } else {
       reader.skip();

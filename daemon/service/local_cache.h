@@ -70,7 +70,7 @@ class LocalCache {
   /// which nobody keeps, since it costs nothing to make one and nobody knows how far it has grown.
   [[nodiscard]] uint32_t add(ClientId client, const Bo& bo, LeaseUse use, Time now);
   /// The lease ends. Returns what that means for its BO.
-  LeaseEnd remove(ClientId client, uint32_t slot);
+  LeaseEnd remove(ClientId id, uint32_t slot);
 
   /// The client, which has a table, says that something is unused. Costs nothing but the first time until a scan.
   void client_says_unused(ClientId client, Time now);

@@ -65,13 +65,13 @@ TEST_F(ConnectionTest, GivesEachThreadItsOwnAnswer) {
   // Each lease is named after the request, and answered when eight are waiting, the last one first.
   constexpr int kThreads = 8;
   constexpr int kRounds = 50;
-  std::map<uint64_t, FakeDaemon::Peer*> waiting;
+  std::map<uint64_t, FakeDaemon::Peer*, std::greater<>> waiting;
   daemon_.follow([&](FakeDaemon::Peer& peer, const wire::Envelope& request) {
     waiting[request.request_id()] = &peer;
     if (waiting.size() < kThreads) return true;
-    for (auto i = waiting.rbegin(); i != waiting.rend(); ++i) {
+    for (const auto& [id, asker] : waiting) {
       const UniqueFd fd = make_memfd(4096);
-      i->second->send(granted(i->first, fd.get(), i->first), {fd.get()});
+      asker->send(granted(id, fd.get(), id), {fd.get()});
     }
     waiting.clear();
     return true;
