@@ -7,8 +7,10 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 
 #include "tests/integration/panbod_test.h"
+#include "tests/support/await.h"
 #include "tests/support/client.h"
 #include "tests/support/strace.h"
 
@@ -19,6 +21,19 @@ using test::Client;
 using test::Strace;
 
 constexpr std::string_view kMark = "getppid(";
+
+/// Whether each thread of the process waits for something. One that has just been made does not.
+bool all_threads_wait(pid_t pid) {
+  const std::filesystem::directory_iterator tasks("/proc/" + std::to_string(pid) + "/task");
+  return std::ranges::all_of(tasks, [](const auto& task) {
+    std::ifstream file(task.path() / "stat");
+    std::string stat;
+    std::getline(file, stat);
+    // The state is what follows the name, which may have anything in it.
+    const size_t name_end = stat.rfind(')');
+    return name_end != std::string::npos && stat.compare(name_end, 3, ") S") == 0;
+  });
+}
 
 /// A client in a process of its own, which hits `pairs` times when it is told to.
 class Hitter {
@@ -46,6 +61,7 @@ class Hitter {
     ::close(down[0]);
     ::close(up[1]);
     hear(done_.get());
+    await("the library's thread has nothing to do", [this] { return all_threads_wait(pid_); });
   }
   ~Hitter() {
     go_.reset();
