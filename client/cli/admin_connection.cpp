@@ -65,40 +65,35 @@ wire::Envelope AdminConnection::ask(wire::Envelope request, wire::Envelope::Body
   return receive(body);
 }
 
+// `list` is what an answer has the list in, `rows` what that has its rows in.
+template <class Row, class List>
+std::vector<Row> AdminConnection::ask_for_list(wire::Envelope request, wire::Envelope::BodyCase body,
+                                               const List& (wire::Envelope::*list)() const,
+                                               const google::protobuf::RepeatedPtrField<Row>& (List::*rows)() const) {
+  std::vector<Row> all;
+  for (wire::Envelope answer = ask(std::move(request), body);; answer = receive(body)) {
+    const List& part = (answer.*list)();
+    all.insert(all.end(), (part.*rows)().begin(), (part.*rows)().end());
+    if (!part.more()) return all;
+  }
+}
+
 std::vector<wire::Client> AdminConnection::clients() {
   wire::Envelope request;
   request.mutable_get_clients();
-  wire::Envelope answer = ask(std::move(request), wire::Envelope::kClients);
-  std::vector<wire::Client> clients(answer.clients().clients().begin(), answer.clients().clients().end());
-  while (answer.clients().more()) {
-    answer = receive(wire::Envelope::kClients);
-    clients.insert(clients.end(), answer.clients().clients().begin(), answer.clients().clients().end());
-  }
-  return clients;
+  return ask_for_list(std::move(request), wire::Envelope::kClients, &wire::Envelope::clients, &wire::Clients::clients);
 }
 
 std::vector<wire::Label> AdminConnection::labels() {
   wire::Envelope request;
   request.mutable_get_labels();
-  wire::Envelope answer = ask(std::move(request), wire::Envelope::kLabels);
-  std::vector<wire::Label> labels(answer.labels().labels().begin(), answer.labels().labels().end());
-  while (answer.labels().more()) {
-    answer = receive(wire::Envelope::kLabels);
-    labels.insert(labels.end(), answer.labels().labels().begin(), answer.labels().labels().end());
-  }
-  return labels;
+  return ask_for_list(std::move(request), wire::Envelope::kLabels, &wire::Envelope::labels, &wire::Labels::labels);
 }
 
 std::vector<wire::Setting> AdminConnection::settings() {
   wire::Envelope request;
   request.mutable_get_config();
-  wire::Envelope answer = ask(std::move(request), wire::Envelope::kConfig);
-  std::vector<wire::Setting> settings(answer.config().settings().begin(), answer.config().settings().end());
-  while (answer.config().more()) {
-    answer = receive(wire::Envelope::kConfig);
-    settings.insert(settings.end(), answer.config().settings().begin(), answer.config().settings().end());
-  }
-  return settings;
+  return ask_for_list(std::move(request), wire::Envelope::kConfig, &wire::Envelope::config, &wire::Config::settings);
 }
 
 wire::Envelope AdminConnection::receive(wire::Envelope::BodyCase body) {

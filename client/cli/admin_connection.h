@@ -33,6 +33,10 @@ class AdminConnection {
   std::vector<wire::Setting> settings();
 
  private:
+  template <class Row, class List>
+  std::vector<Row> ask_for_list(wire::Envelope request, wire::Envelope::BodyCase body,
+                                const List& (wire::Envelope::*list)() const,
+                                const google::protobuf::RepeatedPtrField<Row>& (List::*rows)() const);
   wire::Envelope receive(wire::Envelope::BodyCase body);
 
   std::string path_;

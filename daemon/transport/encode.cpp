@@ -2,7 +2,6 @@
 
 #include "daemon/transport/encode.h"
 
-#include <algorithm>
 #include <cstdlib>
 
 #include "panbo.pb.h"
@@ -11,11 +10,10 @@
 namespace panbo {
 namespace {
 
-/// Rows of a list in one packet: well under kMaxPacketBytes, however long the names and labels are in them.
-constexpr size_t kRowsPerPacket = 75;
-
 /// Of a setting's value or origin: more than any path that can be opened has.
 constexpr size_t kMaxTextBytes = 4200;
+/// A packet has a list's next row until it has so many bytes of rows. A setting has two texts, and little else.
+constexpr size_t kFullPacketBytes = limits::kMaxPacketBytes - 3 * kMaxTextBytes;
 
 wire::Envelope answer(RequestId request) {
   wire::Envelope envelope;
@@ -90,48 +88,54 @@ std::string encode_stats(RequestId request, const DaemonInfo& daemon, const Stat
   return envelope.SerializeAsString();
 }
 
-std::vector<std::string> encode_clients(RequestId request, const std::vector<ClientRow>& clients) {
+/// `rows` in as many packets as they need, at least one. `mutable_list` makes the list in a packet, `add` adds a row to
+/// it.
+template <class List, class Row, class Message>
+std::vector<std::string> encode_list(RequestId request, List* (wire::Envelope::*mutable_list)(),
+                                     const std::vector<Row>& rows, Message& (*add)(List& list, const Row& row)) {
   std::vector<std::string> packets;
-  size_t next = 0;
+  auto next = rows.begin();
   do {
     wire::Envelope envelope = answer(request);
-    wire::Clients& out = *envelope.mutable_clients();
-    for (const size_t end = std::min(next + kRowsPerPacket, clients.size()); next < end; ++next) {
-      const ClientRow& row = clients[next];
-      wire::Client& client = *out.add_clients();
-      client.set_id(row.id.value);
-      client.set_name(row.name);
-      client.set_uid(row.peer.uid);
-      client.set_pid(row.peer.pid);
-      to_wire(row.leased, client.mutable_leased());
-      to_wire(row.local, client.mutable_local());
-      to_wire(row.taken, client.mutable_taken());
+    List& list = *(envelope.*mutable_list)();
+    for (size_t bytes = 0; next != rows.end() && bytes < kFullPacketBytes; ++next) {
+      bytes += add(list, *next).ByteSizeLong();
     }
-    out.set_more(next < clients.size());
+    list.set_more(next != rows.end());
     packets.push_back(envelope.SerializeAsString());
-  } while (next < clients.size());
+  } while (next != rows.end());
   return packets;
 }
 
-std::vector<std::string> encode_labels(RequestId request, const std::vector<LabelRow>& labels) {
-  std::vector<std::string> packets;
-  size_t next = 0;
-  do {
-    wire::Envelope envelope = answer(request);
-    wire::Labels& out = *envelope.mutable_labels();
-    for (const size_t end = std::min(next + kRowsPerPacket, labels.size()); next < end; ++next) {
-      const LabelRow& row = labels[next];
-      wire::Label& label = *out.add_labels();
-      label.set_client_id(row.client.value);
-      label.set_client_name(row.client_name);
-      label.set_label(row.label);
-      to_wire(row.leased, label.mutable_leased());
-      label.set_others(row.others);
-    }
-    out.set_more(next < labels.size());
-    packets.push_back(envelope.SerializeAsString());
-  } while (next < labels.size());
-  return packets;
+wire::Client& add_client(wire::Clients& clients, const ClientRow& row) {
+  wire::Client& client = *clients.add_clients();
+  client.set_id(row.id.value);
+  client.set_name(row.name);
+  client.set_uid(row.peer.uid);
+  client.set_pid(row.peer.pid);
+  to_wire(row.leased, client.mutable_leased());
+  to_wire(row.local, client.mutable_local());
+  to_wire(row.taken, client.mutable_taken());
+  return client;
+}
+
+wire::Label& add_label(wire::Labels& labels, const LabelRow& row) {
+  wire::Label& label = *labels.add_labels();
+  label.set_client_id(row.client.value);
+  label.set_client_name(row.client_name);
+  label.set_label(row.label);
+  to_wire(row.leased, label.mutable_leased());
+  label.set_others(row.others);
+  return label;
+}
+
+wire::Setting& add_setting(wire::Config& config, const SettingRow& row) {
+  wire::Setting& setting = *config.add_settings();
+  setting.set_key(row.key);
+  setting.set_value(row.value.substr(0, kMaxTextBytes));
+  setting.set_unit(row.unit);
+  setting.set_origin(row.origin.substr(0, kMaxTextBytes));
+  return setting;
 }
 
 }  // namespace
@@ -183,8 +187,12 @@ std::string encode(RequestId request, const PressureEvent& event) {
 
 std::vector<std::string> encode(RequestId request, const DaemonInfo& daemon, const AdminReply& reply) {
   if (const auto* stats = std::get_if<Stats>(&reply)) return {encode_stats(request, daemon, *stats)};
-  if (const auto* clients = std::get_if<ClientsReply>(&reply)) return encode_clients(request, clients->clients);
-  if (const auto* labels = std::get_if<LabelsReply>(&reply)) return encode_labels(request, labels->labels);
+  if (const auto* clients = std::get_if<ClientsReply>(&reply)) {
+    return encode_list(request, &wire::Envelope::mutable_clients, clients->clients, add_client);
+  }
+  if (const auto* labels = std::get_if<LabelsReply>(&reply)) {
+    return encode_list(request, &wire::Envelope::mutable_labels, labels->labels, add_label);
+  }
   if (const auto* failure = std::get_if<FailureReply>(&reply)) return {encode(request, *failure)};
   wire::Envelope envelope = answer(request);
   const auto& evicted = std::get<EvictedReply>(reply);
@@ -193,28 +201,8 @@ std::vector<std::string> encode(RequestId request, const DaemonInfo& daemon, con
   return {envelope.SerializeAsString()};
 }
 
-// Values and origins have paths in them, so rows are counted by their bytes.
 std::vector<std::string> encode(RequestId request, const std::vector<SettingRow>& settings) {
-  std::vector<std::string> packets;
-  size_t next = 0;
-  do {
-    wire::Envelope envelope = answer(request);
-    wire::Config& out = *envelope.mutable_config();
-    size_t bytes = 0;
-    do {
-      if (next == settings.size()) break;
-      const SettingRow& row = settings[next++];
-      wire::Setting& setting = *out.add_settings();
-      setting.set_key(row.key);
-      setting.set_value(row.value.substr(0, kMaxTextBytes));
-      setting.set_unit(row.unit);
-      setting.set_origin(row.origin.substr(0, kMaxTextBytes));
-      bytes += setting.ByteSizeLong();
-    } while (bytes < limits::kMaxPacketBytes - 3 * kMaxTextBytes);
-    out.set_more(next < settings.size());
-    packets.push_back(envelope.SerializeAsString());
-  } while (next < settings.size());
-  return packets;
+  return encode_list(request, &wire::Envelope::mutable_config, settings, add_setting);
 }
 
 std::string encode_simulated(RequestId request) {

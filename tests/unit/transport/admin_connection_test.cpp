@@ -100,7 +100,7 @@ TEST_F(AdminConnectionTest, EvictionIsAnswered) {
 
 TEST_F(AdminConnectionTest, ManyClientsComeInSeveralPackets) {
   std::vector<std::unique_ptr<SilentClient>> clients;
-  for (int i = 0; i < 250; ++i) {
+  for (int i = 0; i < 1000; ++i) {
     rig_.service.connect({.uid = 1000, .pid = i}, *clients.emplace_back(std::make_unique<SilentClient>()));
   }
   TestPeer peer = connect();
@@ -112,7 +112,7 @@ TEST_F(AdminConnectionTest, ManyClientsComeInSeveralPackets) {
     EXPECT_EQ(answer.request_id(), 3u);
     seen += answer.clients().clients_size();
   }
-  EXPECT_EQ(seen, 250);
+  EXPECT_EQ(seen, 1000);
   EXPECT_GT(packets, 1);
 }
 
