@@ -140,14 +140,6 @@ void add_single(const char* name, size_t round, Prepare prepare, Timed timed) {
   add_benchmark(name, kRepetitions, run)->UseManualTime()->Iterations(1);
 }
 
-template <class Prepare, class Pair>
-void add_pairs(const char* name, Prepare prepare, Pair pair) {
-  add_benchmark(name, kRepetitions, [=](benchmark::State& state) {
-    prepare();
-    for (auto _ : state) pair();
-  })->Iterations(kPairs);
-}
-
 }  // namespace
 
 Report allocations() {
@@ -166,9 +158,9 @@ Report allocations() {
       "fresh", kBatch, [&] { socket.release_all(); }, [&] { socket.alloc(PANBO_BO_ZEROED, PANBO_ORIGIN_FRESH); });
   add_single("memfd", kBatch, nothing, make_memfd);
   const auto warm_up = [&] { process.warm_up(); };
-  add_pairs("local", warm_up, [&] { process.pair(PANBO_RELEASE_IDLE); });
-  add_pairs("local, maybe busy", warm_up, [&] { process.pair(0); });
-  add_pairs("mesa", nothing, [&] { mesa.pair(); });
+  add_pairs("local", kRepetitions, kPairs, warm_up, [&] { process.pair(PANBO_RELEASE_IDLE); });
+  add_pairs("local, maybe busy", kRepetitions, kPairs, warm_up, [&] { process.pair(0); });
+  add_pairs("mesa", kRepetitions, kPairs, nothing, [&] { mesa.pair(); });
   const Medians medians = run_benchmarks();
 
   const double echoed = medians.of("echo");

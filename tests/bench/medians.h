@@ -16,6 +16,15 @@ void start_benchmarks();
 benchmark::internal::Benchmark* add_benchmark(const std::string& name, int repetitions,
                                               const std::function<void(benchmark::State&)>& run);
 
+/// Registers what is too short to be timed one by one: `pairs` of them, inlined, after each `prepare`.
+template <class Prepare, class Pair>
+void add_pairs(const std::string& name, int repetitions, int pairs, Prepare prepare, Pair pair) {
+  add_benchmark(name, repetitions, [=](benchmark::State& state) {
+    prepare();
+    for (auto _ : state) pair();
+  })->Iterations(pairs);
+}
+
 /// Real time in nanoseconds, by name.
 class Medians {
  public:

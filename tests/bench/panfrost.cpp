@@ -118,17 +118,11 @@ Report panfrost() {
   pin(0, nth_cpu(0));
   Mesa mesa;
   Driver driver;
-  const auto add_pairs = [](const char* name, auto prepare, auto pair) {
-    add_benchmark(name, kRepetitions, [=](benchmark::State& state) {
-      prepare();
-      for (auto _ : state) pair();
-    })->Iterations(kPairs);
-  };
   const auto warm_up = [&] { driver.warm_up(); };
-  add_pairs(
-      "mesa", [] {}, [&] { mesa.pair(); });
-  add_pairs("local", warm_up, [&] { driver.pair(PANBO_RELEASE_IDLE); });
-  add_pairs("local, maybe busy", warm_up, [&] { driver.pair(0); });
+  const auto nothing = [] {};
+  add_pairs("mesa", kRepetitions, kPairs, nothing, [&] { mesa.pair(); });
+  add_pairs("local", kRepetitions, kPairs, warm_up, [&] { driver.pair(PANBO_RELEASE_IDLE); });
+  add_pairs("local, maybe busy", kRepetitions, kPairs, warm_up, [&] { driver.pair(0); });
   const Medians medians = run_benchmarks();
 
   const double mesas = medians.of("mesa");
