@@ -115,7 +115,7 @@ std::vector<StockItem> stock_of(const toml::node& node) {
 }
 
 std::string log_level_of(const toml::node& node) {
-  const std::string level = text_of(node);
+  std::string level = text_of(node);
   if (std::find(kLogLevels.begin(), kLogLevels.end(), level) == kLogLevels.end()) {
     throw BadValue{fmt::format("must be one of {}", fmt::join(kLogLevels, ", "))};
   }

@@ -5,6 +5,7 @@
 #include "daemon/core/stock.h"
 
 #include <algorithm>
+#include <ranges>
 
 #include "proto/size_class.h"
 
@@ -40,8 +41,8 @@ Bo* Stock::any(uint64_t size) const {
 }
 
 Bo* Stock::largest() const {
-  for (auto shelf = shelves_.rbegin(); shelf != shelves_.rend(); ++shelf) {
-    if (!shelf->second.bos.empty()) return shelf->second.bos.back();
+  for (const auto& [size, shelf] : std::views::reverse(shelves_)) {
+    if (!shelf.bos.empty()) return shelf.bos.back();
   }
   return nullptr;
 }

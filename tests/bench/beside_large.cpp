@@ -107,7 +107,7 @@ class Daemon {
     if (panbo_bo_get_origin(bos_.back()) != PANBO_ORIGIN_CACHED) throw std::runtime_error("not from the cache");
   }
 
-  PanbodProcess process_{{}, "sim:clear"};
+  PanbodProcess process_{"sim:clear"};
   const int worker_cpu_;
   test::Client client_{"small", process_.socket_path()};
   std::vector<panbo_bo*> bos_;

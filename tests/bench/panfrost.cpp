@@ -106,7 +106,7 @@ class Driver {
   }
 
   const DrmNode gpu_ = open_gpu();
-  PanbodProcess daemon_{{}, "panfrost"};
+  PanbodProcess daemon_{"panfrost"};
   std::string socket_;
   panbo_client* client_ = nullptr;
 };

@@ -33,12 +33,6 @@ constexpr int kBos = 128;
 /// Of the 32 MiB: something else on the board may take or give back a little meanwhile.
 constexpr uint64_t kNearlyAll = 30 * kMiB;
 
-std::string file_with(const std::string& text) {
-  const std::string path = "/tmp/giving-back.toml";
-  std::ofstream(path) << text;
-  return path;
-}
-
 double milliseconds_since(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
@@ -100,8 +94,7 @@ class Keeper {
 };
 
 TEST(GivingBack, AnIdleProgramsMemoryIsTheKernelsAfterTheDecay) {
-  const std::string config = file_with("[cache]\ndecay = \"50ms\"\n[local]\ndecay = \"1s\"\n");
-  const PanbodProcess daemon({"--config", config}, "panfrost");
+  const PanbodProcess daemon("panfrost", "[cache]\ndecay = \"50ms\"\n[local]\ndecay = \"1s\"\n");
   WirePeer admin(daemon.admin_socket_path());
   const uint64_t before = meminfo("Shmem");
   const Keeper program(daemon.socket_path());
@@ -117,11 +110,10 @@ TEST(GivingBack, AnIdleProgramsMemoryIsTheKernelsAfterTheDecay) {
 }
 
 TEST(GivingBack, UnderPressureAnIdleProgramsMemoryIsTheKernelsAtOnce) {
-  const std::string config =
-      file_with("[cache]\ndecay = \"1h\"\n[local]\ndecay = \"1h\"\n[pressure]\nenabled = true\n");
   MemoryCgroup cgroup;
   cgroup.enter();
-  const PanbodProcess daemon({"--config", config}, "panfrost");
+  const PanbodProcess daemon("panfrost",
+                             "[cache]\ndecay = \"1h\"\n[local]\ndecay = \"1h\"\n[pressure]\nenabled = true\n");
   cgroup.leave();
   WirePeer admin(daemon.admin_socket_path());
   const Keeper program(daemon.socket_path());

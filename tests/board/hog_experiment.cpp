@@ -113,13 +113,9 @@ uint64_t oom_kills() {
   throw std::runtime_error("the kernel does not count its OOM kills");
 }
 
-std::string config(const Row& row) {
-  const std::string path = "/tmp/panbod-hog.toml";
-  std::ofstream file(path);
-  file << "[cache]\ndecay = \"1h\"\n";
-  if (!row.headroom) file << "headroom = 0\n";
-  if (!row.pressure) file << "[pressure]\nenabled = false\n";
-  return path;
+std::string settings(const Row& row) {
+  return std::string("[cache]\ndecay = \"1h\"\n") + (row.headroom ? "" : "headroom = 0\n") +
+         (row.pressure ? "" : "[pressure]\nenabled = false\n");
 }
 
 void fill_cache(const PanbodProcess& daemon, WirePeer& admin) {
@@ -141,7 +137,7 @@ std::string first_signal(const Row& row, const PanbodProcess& daemon) {
 
 Outcome run(const Row& row) {
   drop_caches();
-  const PanbodProcess daemon({"--config", config(row)}, "panfrost");
+  const PanbodProcess daemon("panfrost", settings(row));
   WirePeer admin(daemon.admin_socket_path());
   fill_cache(daemon, admin);
   std::optional<FileReader> reader;

@@ -2,8 +2,6 @@
 // fds.
 #include <sys/resource.h>
 
-#include <fstream>
-
 #include "tests/board/panbod_rig.h"
 #include "tests/support/panbod_process.h"
 
@@ -15,12 +13,6 @@ constexpr uint64_t kSize = 4096;
 /// A daemon of the test's own, whose cache stays as it is.
 class PanbodFds : public testing::Test {
  protected:
-  static std::string config() {
-    const std::string path = "/tmp/panbod-fds.toml";
-    std::ofstream(path) << "[cache]\ndecay = \"1h\"\n";
-    return path;
-  }
-
   /// Of the daemon, with as many ready BOs.
   size_t open_fds_with_ready(size_t count) {
     std::vector<panbo_bo*> bos(count);
@@ -30,7 +22,7 @@ class PanbodFds : public testing::Test {
     return daemon_.open_fds();
   }
 
-  PanbodProcess daemon_{{"--config", config()}, "panfrost"};
+  PanbodProcess daemon_{"panfrost", "[cache]\ndecay = \"1h\"\n"};
   WirePeer admin_{daemon_.admin_socket_path()};
   Client client_{"client", daemon_.socket_path()};
 };

@@ -46,7 +46,7 @@ struct ThreeIdleClients {
 };
 
 TEST(IdlePanbod, MakesNoSyscallInTenSecondsOnceItsCacheHasDecayed) {
-  const PanbodProcess daemon({}, "panfrost");
+  const PanbodProcess daemon("panfrost");
   const ThreeIdleClients clients(daemon.socket_path());
   WirePeer admin(daemon.admin_socket_path());
   EXPECT_GT(admin.stats().ready().bytes(), 0u);

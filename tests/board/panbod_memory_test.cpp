@@ -1,7 +1,6 @@
 // panbod when the kernel says no: a cgroup's limit, and address space.
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <set>
 
 #include "tests/board/memory_cgroup.h"
@@ -20,14 +19,8 @@ class PanbodInACgroup : public testing::Test {
  protected:
   PanbodInACgroup() { cgroup_.enter(daemon_.pid()); }
 
-  static std::string config() {
-    const std::string path = "/tmp/panbod-test.toml";
-    std::ofstream(path) << "[cache]\nheadroom = 0\ndecay = \"1h\"\n[pressure]\nenabled = false\n";
-    return path;
-  }
-
   MemoryCgroup cgroup_;
-  PanbodProcess daemon_{{"--config", config()}, "panfrost"};
+  PanbodProcess daemon_{"panfrost", "[cache]\nheadroom = 0\ndecay = \"1h\"\n[pressure]\nenabled = false\n"};
   WirePeer admin_{daemon_.admin_socket_path()};
 };
 
@@ -84,7 +77,7 @@ class FreshPanbod : public testing::Test {
     });
   }
 
-  PanbodProcess daemon_{{}, "panfrost"};
+  PanbodProcess daemon_{"panfrost"};
   WirePeer admin_{daemon_.admin_socket_path()};
   Client client_{"client", daemon_.socket_path()};
 };

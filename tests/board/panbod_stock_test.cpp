@@ -1,5 +1,4 @@
 // panbod's stock under memory pressure: the kernel takes it, and the daemon notices and makes it anew.
-#include <fstream>
 
 #include "tests/board/board_state.h"
 #include "tests/board/panbod_rig.h"
@@ -15,16 +14,15 @@ constexpr uint64_t kSize = 4 * kMiB;
 /// A daemon of the test's own, with a stock, that hears of no pressure: what goes, the kernel has taken by itself.
 class StockedPanbod : public testing::Test {
  protected:
-  static std::string config() {
-    const std::string path = "/tmp/panbod-stock.toml";
-    std::ofstream(path) << "[pressure]\nenabled = false\n[[stock]]\nsize = " << kSize << "\ncount = " << kCount << "\n";
-    return path;
+  static std::string settings() {
+    return "[pressure]\nenabled = false\n[[stock]]\nsize = " + std::to_string(kSize) +
+           "\ncount = " + std::to_string(kCount) + "\n";
   }
   void await_full() {
     await("the stock is full", [this] { return admin_.stats().stock().count() == kCount; });
   }
 
-  PanbodProcess daemon_{{"--config", config()}, "panfrost"};
+  PanbodProcess daemon_{"panfrost", settings()};
   WirePeer admin_{daemon_.admin_socket_path()};
   Client client_{"client", daemon_.socket_path()};
 };

@@ -20,7 +20,6 @@ namespace {
 constexpr uint64_t kMiB = uint64_t{1} << 20;
 
 void systemctl(const std::string& arguments) {
-  // NOLINTNEXTLINE(cert-env33-c,concurrency-mt-unsafe)
   if (std::system(("systemctl " + arguments).c_str()) != 0) throw std::runtime_error("systemctl " + arguments);
 }
 

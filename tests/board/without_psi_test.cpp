@@ -46,7 +46,7 @@ TEST_F(PanbodWithoutPsi, ServesAndSaysSoOnce) {
 TEST(PanbodWithoutPsiInACgroup, HearsOfItsOwnLimit) {
   MemoryCgroup cgroup;
   cgroup.enter();
-  const PanbodProcess daemon({}, "panfrost");
+  const PanbodProcess daemon("panfrost");
   cgroup.leave();
   WirePeer admin(daemon.admin_socket_path());
   Client client("client", daemon.socket_path());

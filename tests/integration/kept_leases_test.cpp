@@ -15,8 +15,6 @@ using test::inode_of;
 
 class KeptLeasesTest : public PanbodTest {
  protected:
-  explicit KeptLeasesTest(std::vector<std::string> arguments = {}) : PanbodTest(std::move(arguments)) {}
-
   [[nodiscard]] Client client(uint32_t flags = 0) const { return Client("client", daemon_.socket_path(), flags); }
 
   static panbo_stats stats_of(const Client& client) {

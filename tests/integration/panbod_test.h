@@ -5,7 +5,6 @@
 #include <gtest/gtest.h>
 
 #include <string>
-#include <vector>
 
 #include "tests/support/await.h"
 #include "tests/support/panbod_process.h"
@@ -17,7 +16,7 @@ constexpr uint64_t kMiB = uint64_t{1} << 20;
 
 class PanbodTest : public testing::Test {
  protected:
-  explicit PanbodTest(std::vector<std::string> arguments = {}) : daemon_(std::move(arguments)) {
+  PanbodTest() {
     bystander_.hello("bystander");
     // Both sides of a connection that is being accepted cost fds; count when all is quiet.
     expect_bystander_served();

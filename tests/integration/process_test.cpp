@@ -116,8 +116,7 @@ TEST_F(ProcessTest, SocketsHaveTheModesThatTheirUsersNeed) {
 }
 
 TEST_F(ProcessTest, PanboctlShowsTheSettingsInForce) {
-  std::ofstream(directory_ + "/panbod.toml") << "# Small.\n[cache]\nmax = \"1MiB\"\n";
-  const PanbodProcess daemon({"--config", directory_ + "/panbod.toml"});
+  const PanbodProcess daemon("sim", "# Small.\n[cache]\nmax = \"1MiB\"\n");
   const std::string command =
       executable_directory() + "/panboctl --admin-socket " + daemon.admin_socket_path() + " config";
   FILE* pipe = ::popen(command.c_str(), "r");
@@ -131,7 +130,7 @@ TEST_F(ProcessTest, PanboctlShowsTheSettingsInForce) {
   }
   EXPECT_EQ(::pclose(pipe), 0);
   EXPECT_EQ(rows["cache.max"].find("1.0 MiB "), 0u) << rows["cache.max"];
-  EXPECT_TRUE(rows["cache.max"].ends_with(directory_ + "/panbod.toml:3")) << rows["cache.max"];
+  EXPECT_TRUE(rows["cache.max"].ends_with(daemon.config_path() + ":3")) << rows["cache.max"];
   EXPECT_TRUE(rows["device"].ends_with(" --device")) << rows["device"];
   EXPECT_EQ(rows["socket"].find(daemon.socket_path()), 0u) << rows["socket"];
   EXPECT_NE(rows["total.max"].find("default: three quarters of "), std::string::npos) << rows["total.max"];

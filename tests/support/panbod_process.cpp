@@ -48,12 +48,13 @@ std::string executable_directory() {
   return std::filesystem::read_symlink("/proc/self/exe").parent_path();
 }
 
-PanbodProcess::PanbodProcess(std::vector<std::string> arguments, const std::string& device) {
+PanbodProcess::PanbodProcess(const std::string& device, const std::string& settings) {
   std::string pattern = "/tmp/panbod-XXXXXX";
   if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no directory below /tmp");
   directory_ = pattern;
-  command_ = {panbod_executable(), "--device", device, "--socket", socket_path()};
-  command_.insert(command_.end(), arguments.begin(), arguments.end());
+  if (!(std::ofstream(config_path()) << settings << std::flush))
+    throw std::runtime_error("cannot write " + config_path());
+  command_ = {panbod_executable(), "--device", device, "--socket", socket_path(), "--config", config_path()};
   start();
 }
 

@@ -11,9 +11,10 @@ namespace panbo {
 
 class PanbodProcess {
  public:
-  /// Starts it on a device, with its sockets in a new directory below /tmp, and `arguments`, and waits until it accepts
-  /// clients. Its log goes to log_path(). Throws std::runtime_error with the log's text if it does not.
-  explicit PanbodProcess(std::vector<std::string> arguments = {}, const std::string& device = "sim");
+  /// Starts it on a device, with its sockets in a new directory below /tmp, and waits until it accepts clients.
+  /// `settings` is the text of its configuration file, config_path(). Its log goes to log_path(). Throws
+  /// std::runtime_error with the log's text if it does not serve.
+  explicit PanbodProcess(const std::string& device = "sim", const std::string& settings = "");
   /// Ends it with SIGTERM if it still runs, and removes the directory.
   ~PanbodProcess();
   PanbodProcess(const PanbodProcess&) = delete;
@@ -28,6 +29,7 @@ class PanbodProcess {
   [[nodiscard]] std::string directory() const { return directory_; }
   [[nodiscard]] std::string socket_path() const { return directory_ + "/panbo.sock"; }
   [[nodiscard]] std::string admin_socket_path() const { return directory_ + "/admin.sock"; }
+  [[nodiscard]] std::string config_path() const { return directory_ + "/panbod.toml"; }
   [[nodiscard]] std::string log_path() const { return directory_ + "/log"; }
   [[nodiscard]] std::string log() const;
   /// How many fds it has open.

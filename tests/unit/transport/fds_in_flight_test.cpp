@@ -44,7 +44,7 @@ class Sender {
     fds_->add(*std::move(charge));
     return true;
   }
-  void read_one() {
+  void read_one() const {
     std::byte text;
     ReceivedFds fds;
     EXPECT_TRUE(receive_packet(ends_.second.get(), std::span(&text, 1), fds, MSG_DONTWAIT));
@@ -56,7 +56,7 @@ class Sender {
     fds_.reset();
   }
   /// Whether the peer sees that, once it has read everything.
-  bool peer_is_at_end() {
+  [[nodiscard]] bool peer_is_at_end() const {
     std::byte text;
     return ::recv(ends_.second.get(), &text, 1, MSG_DONTWAIT) == 0;
   }
