@@ -5,7 +5,6 @@
 #include "daemon/core/stock.h"
 
 #include <algorithm>
-#include <ranges>
 
 #include "proto/size_class.h"
 
@@ -41,10 +40,9 @@ Bo* Stock::any(uint64_t size) const {
 }
 
 Bo* Stock::largest() const {
-  for (const auto& [size, shelf] : std::views::reverse(shelves_)) {
-    if (!shelf.bos.empty()) return shelf.bos.back();
-  }
-  return nullptr;
+  const auto largest =
+      std::find_if(shelves_.rbegin(), shelves_.rend(), [](const auto& shelf) { return !shelf.second.bos.empty(); });
+  return largest == shelves_.rend() ? nullptr : largest->second.bos.back();
 }
 
 std::vector<Bo*> Stock::all() const {
