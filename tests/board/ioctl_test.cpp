@@ -11,7 +11,9 @@
 #include <thread>
 
 #include "tests/board/gpu_file.h"
+#include "tests/support/await.h"
 #include "tests/support/in_child.h"
+#include "tests/support/threads.h"
 
 namespace panbo::test {
 namespace {
@@ -240,6 +242,7 @@ bool make_pair(const GpuFile& gpu) {
 int make_pairs(int count) {
   const GpuFile gpu;
   bool made = make_pair(gpu);
+  await("the library's thread has nothing to do", other_threads_wait);
   ::getppid();
   for (int i = 0; i < count && made; ++i) made = make_pair(gpu);
   ::getppid();

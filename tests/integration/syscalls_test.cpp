@@ -5,14 +5,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <filesystem>
-#include <fstream>
-
 #include "tests/integration/panbod_test.h"
 #include "tests/support/await.h"
 #include "tests/support/client.h"
 #include "tests/support/strace.h"
+#include "tests/support/threads.h"
 
 namespace panbo {
 namespace {
@@ -21,19 +18,6 @@ using test::Client;
 using test::Strace;
 
 constexpr std::string_view kMark = "getppid(";
-
-/// Whether each thread of the process waits for something. One that has just been made does not.
-bool all_threads_wait(pid_t pid) {
-  const std::filesystem::directory_iterator tasks("/proc/" + std::to_string(pid) + "/task");
-  return std::ranges::all_of(tasks, [](const auto& task) {
-    std::ifstream file(task.path() / "stat");
-    std::string stat;
-    std::getline(file, stat);
-    // The state is what follows the name, which may have anything in it.
-    const size_t name_end = stat.rfind(')');
-    return name_end != std::string::npos && stat.compare(name_end, 3, ") S") == 0;
-  });
-}
 
 /// A client in a process of its own, which hits `pairs` times when it is told to.
 class Hitter {
@@ -44,24 +28,14 @@ class Hitter {
     if (::pipe2(down, O_CLOEXEC) != 0 || ::pipe2(up, O_CLOEXEC) != 0) throw std::runtime_error("pipe");
     pid_ = ::fork();
     if (pid_ == 0) {
-      Client client("hitter", socket_path, 0);
-      hit(client, release_flags);
-      say(up[1]);
-      hear(down[0]);
-      ::getppid();
-      int local = 0;
-      for (int i = 0; i < pairs; ++i) local += hit(client, release_flags);
-      ::getppid();
-      say(up[1]);
-      hear(down[0]);
-      ::_exit(local == pairs ? 0 : 1);
+      ::close(down[1]);
+      work(socket_path, pairs, release_flags, down[0], up[1]);
     }
     go_.reset(down[1]);
     done_.reset(up[0]);
     ::close(down[0]);
     ::close(up[1]);
     hear(done_.get());
-    await("the library's thread has nothing to do", [this] { return all_threads_wait(pid_); });
   }
   ~Hitter() {
     go_.reset();
@@ -84,6 +58,22 @@ class Hitter {
   }
 
  private:
+  // noexcept: an exception must not get to the caller's caller, in this process.
+  [[noreturn]] static void work(const std::string& socket_path, int pairs, uint32_t release_flags, int go,
+                                int done) noexcept {
+    Client client("hitter", socket_path, 0);
+    hit(client, release_flags);
+    await("the library's thread has nothing to do", test::other_threads_wait);
+    say(done);
+    hear(go);
+    ::getppid();
+    int local = 0;
+    for (int i = 0; i < pairs; ++i) local += hit(client, release_flags);
+    ::getppid();
+    say(done);
+    hear(go);
+    ::_exit(local == pairs ? 0 : 1);
+  }
   static int hit(Client& client, uint32_t release_flags) {
     panbo_bo* bo = client.alloc(65536);
     const bool local = panbo_bo_get_origin(bo) == PANBO_ORIGIN_LOCAL;
