@@ -15,6 +15,7 @@
 #include "daemon/core/bo_pool.h"
 #include "daemon/core/clock.h"
 #include "daemon/core/device.h"
+#include "daemon/core/turns.h"
 #include "daemon/service/alloc_requests.h"
 #include "daemon/service/local_cache.h"
 #include "daemon/service/messages.h"
@@ -68,6 +69,9 @@ class Service : private AllocListener {
   /// The client's account, for what the transport charges to it: fds in flight. It may outlive the client.
   [[nodiscard]] std::shared_ptr<Account> account(ClientId client) const;
 
+  /// Where all that is long waits for its turn. The loop runs it; the transport queues its connections there.
+  [[nodiscard]] Turns& turns() { return turns_; }
+
   /// The device says that this BO, which was watched, is idle.
   void on_idle(BoId bo);
 
@@ -107,6 +111,8 @@ class Service : private AllocListener {
   const MemoryGauge& memory_;
   const Clock& clock_;
   const ServiceOptions options_;
+  /// Before whatever queues work in it.
+  Turns turns_;
   BoPool pool_;
   Allocator allocator_;
   LocalCache local_;
