@@ -44,7 +44,7 @@ Daemon::Daemon(const Settings& settings)
       service_(*device_.backend, &worker_, memory_, clock_, service_options(settings)),
       transport_(io_, service_, *device_.backend, device_.sim, transport_options(settings)),
       idle_(io_, device_.backend->event_fd(), FdWatch::Wait::wait_read, [this] { return take_idle(); }),
-      created_(io_, worker_.event_fd(), FdWatch::Wait::wait_read, [this] { return take_created(); }),
+      done_(io_, worker_.event_fd(), FdWatch::Wait::wait_read, [this] { return take_done(); }),
       timer_(io_),
       manager_(io_) {
   if (settings.pressure.enabled) {
@@ -113,7 +113,10 @@ void Daemon::run() {
   spdlog::info("panbod {} serves {}", PANBO_VERSION, device);
   manager_.ready("Serving " + device);
   arm_timer();
-  while (io_.run_one() > 0) arm_timer();
+  while (io_.run_one() > 0) {
+    worker_.hand_over();
+    arm_timer();
+  }
 }
 
 bool Daemon::take_idle() {
@@ -123,8 +126,10 @@ bool Daemon::take_idle() {
   return true;
 }
 
-bool Daemon::take_created() {
-  for (const CreatedBo& created : worker_.take_created()) service_.on_created(created.id, created.result);
+bool Daemon::take_done() {
+  const DoneWork done = worker_.take_done();
+  if (done.destroyed > 0) service_.on_destroyed(done.destroyed);
+  for (const CreatedBo& created : done.created) service_.on_created(created.id, created.result);
   return true;
 }
 

@@ -41,7 +41,7 @@ class Daemon {
   [[nodiscard]] ServiceOptions service_options(const Settings& settings);
   [[nodiscard]] TransportOptions transport_options(const Settings& settings) const;
   bool take_idle();
-  bool take_created();
+  bool take_done();
   void arm_timer();
 
   // In order: what is used stands before what uses it.
@@ -61,7 +61,7 @@ class Daemon {
   Service service_;
   Transport transport_;
   FdWatch idle_;
-  FdWatch created_;
+  FdWatch done_;
   std::optional<PressureWatch> pressure_;
   std::vector<BoId> idle_bos_;
   boost::asio::steady_timer timer_;

@@ -76,7 +76,7 @@ void Allocator::created_unwanted(Bo& bo, const Result<DeviceBo>& result, Time no
 void Allocator::restock(bool may, uint64_t local, Time now) {
   const auto due = pool_.stock().due();
   if (!due || *due > now) return;
-  if (!may || !pending_.empty() || (worker_ != nullptr && worker_->destroying())) {
+  if (!may || !pending_.empty() || (worker_ != nullptr && worker_->destroying() > 0)) {
     pool_.postpone_stock(now);
     return;
   }
@@ -89,7 +89,7 @@ void Allocator::restock(bool may, uint64_t local, Time now) {
   const ArenaId arena{static_cast<uint16_t>(arenas_ - 1)};
   if (worker_ != nullptr && size >= options_.large_bo) {
     stocking_ = bo.id;
-    worker_->create(bo.id, arena, bo.key.kind, size);
+    worker_->create(bo.id, kNobody, arena, bo.key.kind, size);
   } else {
     pool_.stock_created(bo, device_.create(arena, bo.key.kind, size), now);
   }
@@ -151,7 +151,7 @@ bool Allocator::next_attempt(Attempt& attempt, Errno error, Time now) {
   if (error != Errno{ENOMEM} && error != Errno{ENOSPC}) return false;
   if (attempt.evicted) return false;
   // What was evicted before may still be with the worker. It is asked for the next attempt, after that.
-  if (pool_.evict_all(now).count == 0 && (worker_ == nullptr || !worker_->destroying())) return false;
+  if (pool_.evict_all(now).count == 0 && (worker_ == nullptr || worker_->destroying() == 0)) return false;
   attempt = {.arena = static_cast<uint16_t>(arenas_ - 1), .opened_arena = true, .evicted = true};
   return true;
 }
@@ -174,7 +174,7 @@ Result<Loan> Allocator::create(Bo& bo, Attempt attempt, Time now) {
   while (true) {
     if (worker_ != nullptr && (bo.key.size >= options_.large_bo || attempt.evicted)) {
       pending_.emplace(bo.id, attempt);
-      worker_->create(bo.id, ArenaId{attempt.arena}, bo.key.kind, bo.key.size);
+      worker_->create(bo.id, bo.borrower.user, ArenaId{attempt.arena}, bo.key.kind, bo.key.size);
       return Loan{.bo = &bo, .fresh = true};
     }
     const auto result = device_.create(ArenaId{attempt.arena}, bo.key.kind, bo.key.size);

@@ -326,11 +326,16 @@ void BoPool::evict(Bo& bo, Amount& total, Time now) {
   retire(bo, now);
 }
 
+void BoPool::on_destroyed(uint64_t bytes, Time /*now*/) {
+  coming_ -= bytes;
+}
+
 void BoPool::retire(Bo& bo, Time now) {
   store_.move(bo, BoState::kRetired, now);
   if (worker_ != nullptr && bo.key.size >= options_.large_bo) {
     device_.unwatch(bo.id);
-    worker_->destroy(bo.id, bo.device);
+    coming_ += bo.key.memory();
+    worker_->destroy(bo.id, bo.device, bo.key.memory());
   } else {
     device_.destroy(bo.id, bo.device);
   }

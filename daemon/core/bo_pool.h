@@ -122,6 +122,11 @@ class BoPool {
   [[nodiscard]] const Amount& evicted() const { return evicted_; }
   [[nodiscard]] const Amount& purged() const { return purged_; }
 
+  /// Bytes of memory that the worker has still to destroy, and that are neither in total() nor free yet.
+  [[nodiscard]] uint64_t coming() const { return coming_; }
+  /// The worker has destroyed BOs that counted as so many bytes.
+  void on_destroyed(uint64_t bytes, Time now);
+
   /// Grows whenever a BO became Ready or Stocked, or memory went back to the kernel: a request that could not be served
   /// may try again.
   [[nodiscard]] uint64_t supplies() const { return supplies_; }
@@ -170,6 +175,7 @@ class BoPool {
   Amount evicted_;
   Amount purged_;
   uint64_t supplies_ = 0;
+  uint64_t coming_ = 0;
 };
 
 }  // namespace panbo

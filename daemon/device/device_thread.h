@@ -1,14 +1,12 @@
-// The DeviceWorker of the daemon: one thread that makes and closes large BOs, in the order in which it was asked.
+// The DeviceWorker of the daemon: one thread that makes and destroys BOs.
 #pragma once
 
-#include <atomic>
 #include <condition_variable>
-#include <deque>
 #include <mutex>
 #include <thread>
-#include <variant>
 #include <vector>
 
+#include "daemon/core/device_queue.h"
 #include "daemon/core/device_worker.h"
 #include "proto/result.h"
 #include "proto/unique_fd.h"
@@ -17,7 +15,17 @@ namespace panbo {
 
 struct CreatedBo {
   BoId id;
+  /// Bytes of memory that were asked for.
+  uint64_t memory = 0;
   Result<DeviceBo> result;
+};
+
+/// What the thread has done.
+struct DoneWork {
+  /// In order.
+  std::vector<CreatedBo> created;
+  /// Bytes of memory that destroyed BOs gave back.
+  uint64_t destroyed = 0;
 };
 
 /// All functions are for the thread that made it.
@@ -30,42 +38,49 @@ class DeviceThread : public DeviceWorker {
   DeviceThread(const DeviceThread&) = delete;
   DeviceThread& operator=(const DeviceThread&) = delete;
 
-  void create(BoId id, ArenaId arena, BoKind kind, uint64_t size) override;
-  void destroy(BoId id, const DeviceBo& bo) override;
-  [[nodiscard]] bool destroying() const override { return destroying_ > 0; }
+  void create(BoId id, UserId user, ArenaId arena, BoKind kind, uint64_t size) override;
+  bool cancel(BoId id) override;
+  /// Notes it. The thread hears of it with hand_over(), with create(), or once 64 have been noted.
+  void destroy(BoId id, const DeviceBo& bo, uint64_t memory) override;
+  [[nodiscard]] uint64_t destroying() const override { return destroying_; }
+  [[nodiscard]] uint64_t creating() const override { return creating_; }
 
-  /// Readable (level) when take_created() has something to give. Borrowed.
+  /// Gives the thread what was to be destroyed, with one wake-up for all of it. The event loop calls it after each
+  /// handler; it does nothing if there is nothing.
+  void hand_over();
+
+  /// Readable (level) when take_done() has something to give. Borrowed.
   [[nodiscard]] int event_fd() const { return event_.get(); }
 
-  /// The results since the last call, in order.
-  [[nodiscard]] std::vector<CreatedBo> take_created();
+  /// What was done since the last call.
+  [[nodiscard]] DoneWork take_done();
+
+  /// How often the thread was woken up, since the start.
+  [[nodiscard]] uint64_t wake_ups() const { return wake_ups_; }
 
  private:
-  struct Create {
-    BoId id;
-    ArenaId arena;
-    BoKind kind;
-    uint64_t size;
-  };
-  struct Destroy {
-    BoId id;
-    DeviceBo bo;
-  };
-  using Job = std::variant<Create, Destroy>;
-
-  void push(Job job);
+  void give(const CreateJob* create);
   void run();
-  void work(const Create& create);
-  void work(const Destroy& destroy);
+  [[nodiscard]] std::vector<DestroyJob> take_destroys();
+  void report(const DoneWork& done);
 
   Device& device_;
   UniqueFd event_;
+
+  // Of the caller's thread.
+  std::vector<DestroyJob> to_destroy_;
+  uint64_t destroying_ = 0;
+  uint64_t creating_ = 0;
+  uint64_t wake_ups_ = 0;
+
+  // Of both.
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::deque<Job> jobs_;
-  std::vector<CreatedBo> created_;
+  DeviceQueue queue_;
+  DoneWork done_;
+  bool asleep_ = false;
   bool ending_ = false;
-  std::atomic<size_t> destroying_ = 0;
+
   /// Last, so that everything it uses is there before it starts.
   std::thread thread_;
 };

@@ -272,6 +272,12 @@ void Service::on_created(BoId bo, const Result<DeviceBo>& result) {
   requests_.serve_waiting(now);
 }
 
+void Service::on_destroyed(uint64_t bytes) {
+  const Time now = clock_.now();
+  pool_.on_destroyed(bytes, now);
+  requests_.serve_waiting(now);
+}
+
 void Service::on_pressure(Pressure pressure) {
   const Time now = clock_.now();
   if (pressure == Pressure::kFull) {

@@ -78,6 +78,9 @@ class Service : private AllocListener {
   /// The device worker's answer to DeviceWorker::create().
   void on_created(BoId bo, const Result<DeviceBo>& result);
 
+  /// The device worker has destroyed BOs that counted as so many bytes of memory.
+  void on_destroyed(uint64_t bytes);
+
   /// The board is short of memory: half of the cache goes, or all of it, that of the clients included, and they are
   /// told.
   void on_pressure(Pressure pressure);

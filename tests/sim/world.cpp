@@ -58,6 +58,7 @@ World::World(uint64_t seed, std::ostream* trace)
     observers_.push_back(std::make_unique<SimClient>(*service_, device_, facts_, uid));
   }
   worker_.on_created = [this](BoId id, const Result<DeviceBo>& result) { service_->on_created(id, result); };
+  worker_.on_destroyed = [this](uint64_t bytes) { service_->on_destroyed(bytes); };
 }
 
 void World::run(int steps) {

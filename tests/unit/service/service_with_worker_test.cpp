@@ -10,6 +10,7 @@ class ServiceWithWorkerTest : public ServiceTest {
  protected:
   ServiceWithWorkerTest() {
     worker_.on_created = [this](BoId id, const Result<DeviceBo>& result) { with_worker_.on_created(id, result); };
+    worker_.on_destroyed = [this](uint64_t bytes) { with_worker_.on_destroyed(bytes); };
   }
   Amount ready() { return std::get<Stats>(with_worker_.handle_admin(StatsRequest{})).ready; }
 
