@@ -22,6 +22,25 @@ OpenedBackend open_device(const std::string& name) {
   return *std::move(opened);
 }
 
+/// The terminal was closed: an end like any other, unless whoever started us had that ignored (nohup). Then it returns
+/// a signal that is waited for anyway.
+int hangup_unless_ignored() {
+  struct sigaction inherited {};
+  ::sigaction(SIGHUP, nullptr, &inherited);
+  return inherited.sa_handler == SIG_IGN ? SIGTERM : SIGHUP;
+}
+
+const char* name_of(int signal) {
+  switch (signal) {
+    case SIGTERM:
+      return "SIGTERM";
+    case SIGHUP:
+      return "SIGHUP";
+    default:
+      return "SIGINT";
+  }
+}
+
 /// Every client needs two fds, and every BO in motion one. Returns how many there may be.
 uint64_t raise_fd_limit() {
   rlimit limit{};
@@ -34,7 +53,7 @@ uint64_t raise_fd_limit() {
 }  // namespace
 
 Daemon::Daemon(const Settings& settings)
-    : signals_(io_, SIGTERM, SIGINT),
+    : signals_(io_, SIGTERM, SIGINT, hangup_unless_ignored()),
       cgroup_(own_cgroup().value_or("")),
       memory_({.cgroup = cgroup_}),
       limits_(resolve_limits(settings, memory_.total())),
@@ -104,7 +123,7 @@ Settings Daemon::with_sockets(Settings settings) const {
 void Daemon::run() {
   signals_.async_wait([this](const boost::system::error_code& error, int signal) {
     if (error) return;
-    spdlog::info("stopping on {}", signal == SIGTERM ? "SIGTERM" : "SIGINT");
+    spdlog::info("stopping on {}", name_of(signal));
     manager_.stopping();
     io_.stop();
   });

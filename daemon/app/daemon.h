@@ -33,7 +33,7 @@ class Daemon {
   /// Throws SettingsError and std::system_error.
   explicit Daemon(const Settings& settings);
 
-  /// Serves until SIGTERM or SIGINT.
+  /// Serves until SIGTERM, SIGINT or SIGHUP.
   void run();
 
  private:

@@ -1,13 +1,13 @@
 // A path that exists is tried before it is removed: two daemons on one socket, of which the older is no longer reached,
-// would be two caches that know nothing of each other. From the look until it listens a daemon has its directory
-// locked: one that is bound and does not listen yet looks dead to another that starts at the same moment.
+// would be two caches that know nothing of each other. From the look until it listens a daemon has a file
+// beside the socket locked: one that is bound and does not listen yet looks dead to another that starts at the same
+// moment.
 
 #include "daemon/app/listening_socket.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -15,9 +15,9 @@
 
 #include <cstdlib>
 #include <cstring>
-#include <filesystem>
 #include <string_view>
 
+#include "daemon/app/lock_file.h"
 #include "daemon/app/settings.h"
 #include "proto/result.h"
 
@@ -45,18 +45,13 @@ UniqueFd make_socket() {
   return UniqueFd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
 }
 
-/// The lock lasts as long as the fd.
-UniqueFd lock_directory(const std::string& path) {
-  const auto directory = std::filesystem::absolute(path).parent_path();
-  UniqueFd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd.valid()) {
-    fail(path,
-         errno == ENOENT ? "its directory does not exist; create it, or give another --socket" : std::strerror(errno));
-  }
-  while (::flock(fd.get(), LOCK_EX) < 0) {
-    if (errno != EINTR) fail(path, std::string("cannot lock its directory: ") + std::strerror(errno));
-  }
-  return fd;
+/// The lock lasts as long as what is returned.
+LockFile lock(const std::string& path) {
+  const std::string file = path + ".lock";
+  auto lock = LockFile::take(file);
+  if (lock) return *std::move(lock);
+  if (lock.error() == Errno{ENOENT}) fail(path, "its directory does not exist; create it, or give another --socket");
+  fail(path, fmt::format("cannot lock {}: {}", file, lock.error().message()));
 }
 
 void remove_stale(const std::string& path, const sockaddr_un& address) {
@@ -99,7 +94,7 @@ ListeningSocket ListeningSocket::create(const std::string& path, mode_t mode) {
   const sockaddr_un address = address_of(path);
   UniqueFd fd = make_socket();
   if (!fd.valid()) fail(path, std::strerror(errno));
-  const UniqueFd lock = lock_directory(path);
+  const LockFile locked = lock(path);
   remove_stale(path, address);
   // The mode is in force before anybody can connect.
   const mode_t old_mask = ::umask(~mode & 0777);

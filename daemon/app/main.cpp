@@ -2,12 +2,17 @@
 
 #include <spdlog/spdlog.h>
 
+#include <csignal>
+
 #include "daemon/app/command_line.h"
 #include "daemon/app/daemon.h"
 #include "daemon/app/logging.h"
 
 int main(int argc, char** argv) {
   using namespace panbo;
+  // What nobody reads, or a file that may not grow, is an error of the write, and ends nobody.
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
   start_logging();
   try {
     const auto parsed = parse_command_line(argc, argv);

@@ -59,6 +59,24 @@ TEST_F(ProcessTest, EndsCleanlyOnSigtermAndTakesItsSocketsAlong) {
   EXPECT_FALSE(std::filesystem::exists(admin));
 }
 
+TEST_F(ProcessTest, EndsInOrderWhenItsTerminalIsClosed) {
+  PanbodProcess daemon;
+  const std::string socket = daemon.socket_path();
+  EXPECT_EQ(daemon.stop(SIGHUP), 0);
+  EXPECT_FALSE(std::filesystem::exists(socket));
+  EXPECT_NE(daemon.log().find("stopping on SIGHUP"), std::string::npos) << daemon.log();
+}
+
+TEST_F(ProcessTest, OutlivesItsTerminalUnderNohup) {
+  const auto before = std::signal(SIGHUP, SIG_IGN);
+  PanbodProcess daemon;
+  std::signal(SIGHUP, before);
+  ::kill(daemon.pid(), SIGHUP);
+  EXPECT_TRUE(WirePeer::can_connect(daemon.socket_path()));
+  EXPECT_EQ(daemon.stop(), 0);
+  EXPECT_NE(daemon.log().find("stopping on SIGTERM"), std::string::npos) << daemon.log();
+}
+
 TEST_F(ProcessTest, EndsWithLeasesAndRequestsUnderWay) {
   PanbodProcess daemon;
   WirePeer peer(daemon.socket_path());

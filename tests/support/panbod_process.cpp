@@ -20,11 +20,15 @@ namespace {
 
 constexpr auto kStartLimit = std::chrono::seconds(20);
 
-pid_t spawn(const std::vector<std::string>& command, const std::string& log) {
+UniqueFd open_log(const std::string& path, int fd) {
+  if (fd >= 0) return UniqueFd(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+  return UniqueFd(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+}
+
+pid_t spawn(const std::vector<std::string>& command, const UniqueFd& output) {
   std::vector<char*> argv;
   for (const std::string& word : command) argv.push_back(const_cast<char*>(word.c_str()));
   argv.push_back(nullptr);
-  const UniqueFd output(::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
   const pid_t pid = ::fork();
   if (pid < 0) throw std::runtime_error("cannot fork");
   if (pid == 0) {
@@ -48,7 +52,7 @@ std::string executable_directory() {
   return std::filesystem::read_symlink("/proc/self/exe").parent_path();
 }
 
-PanbodProcess::PanbodProcess(const std::string& device, const std::string& settings) {
+PanbodProcess::PanbodProcess(const std::string& device, const std::string& settings, int log_fd) : log_fd_(log_fd) {
   std::string pattern = "/tmp/panbod-XXXXXX";
   if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no directory below /tmp");
   directory_ = pattern;
@@ -59,7 +63,7 @@ PanbodProcess::PanbodProcess(const std::string& device, const std::string& setti
 }
 
 void PanbodProcess::start() {
-  pid_ = spawn(command_, log_path());
+  pid_ = spawn(command_, open_log(log_path(), log_fd_));
   const auto limit = std::chrono::steady_clock::now() + kStartLimit;
   // The admin socket is the last thing that it opens.
   while (!WirePeer::can_connect(admin_socket_path())) {

@@ -12,9 +12,9 @@ namespace panbo {
 class PanbodProcess {
  public:
   /// Starts it on a device, with its sockets in a new directory below /tmp, and waits until it accepts clients.
-  /// `settings` is the text of its configuration file, config_path(). Its log goes to log_path(). Throws
-  /// std::runtime_error with the log's text if it does not serve.
-  explicit PanbodProcess(const std::string& device = "sim", const std::string& settings = "");
+  /// `settings` is the text of its configuration file, config_path(). Its log goes to log_path(), or to `log_fd`, which
+  /// is borrowed. Throws std::runtime_error with the log's text if it does not serve.
+  explicit PanbodProcess(const std::string& device = "sim", const std::string& settings = "", int log_fd = -1);
   /// Ends it with SIGTERM if it still runs, and removes the directory.
   ~PanbodProcess();
   PanbodProcess(const PanbodProcess&) = delete;
@@ -42,6 +42,8 @@ class PanbodProcess {
 
   std::string directory_;
   std::vector<std::string> command_;
+  /// -1: the file at log_path().
+  const int log_fd_;
   pid_t pid_ = -1;
 };
 

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -141,6 +142,42 @@ TEST_F(ListeningSocketTest, ADaemonThatIsTooBusyToAcceptIsAlive) {
   ASSERT_EQ(::listen(other.get(), 0), 0);
   ASSERT_TRUE(can_connect(path_)) << "fills the backlog";
   EXPECT_TRUE(is_refused_because(path_, "another panbod listens there"));
+}
+
+TEST_F(ListeningSocketTest, ALockOnItsFolderKeepsNobodyFromListening) {
+  // Whoever may read the folder can have this one.
+  const UniqueFd folder(::open(dir_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  ASSERT_EQ(::flock(folder.get(), LOCK_EX), 0);
+  EXPECT_TRUE(in_child([this] {
+    ::alarm(10);
+    return refusal(path_).empty();
+  }));
+}
+
+TEST_F(ListeningSocketTest, LeavesNothingBesideItsSocket) {
+  const auto socket = ListeningSocket::create(path_, 0600);
+  const std::filesystem::directory_iterator entries(dir_);
+  EXPECT_EQ(std::distance(begin(entries), end(entries)), 1);
+}
+
+TEST_F(ListeningSocketTest, DoesNotWaitForALockThatOthersCanTake) {
+  const std::string lock = path_ + ".lock";
+  std::ofstream(lock) << "";
+  std::filesystem::permissions(lock, std::filesystem::perms(0644));
+  EXPECT_TRUE(is_refused_because(path_, "cannot lock " + lock));
+  std::filesystem::remove(lock);
+  std::filesystem::create_symlink("/dev/null", lock);
+  EXPECT_TRUE(is_refused_because(path_, "cannot lock " + lock));
+  std::filesystem::remove(lock);
+  EXPECT_EQ(refusal(path_), "");
+}
+
+TEST_F(ListeningSocketTest, TakesALockFileThatADeadDaemonLeft) {
+  const std::string lock = path_ + ".lock";
+  std::ofstream(lock) << "";
+  std::filesystem::permissions(lock, std::filesystem::perms(0600));
+  EXPECT_EQ(refusal(path_), "");
+  EXPECT_FALSE(std::filesystem::exists(lock));
 }
 
 TEST_F(ListeningSocketTest, OfManyThatStartAtTheSameMomentOneListens) {
