@@ -6,6 +6,7 @@ starts over.
 
 import dataclasses
 import random
+import sys
 import time
 from typing import Callable
 
@@ -85,7 +86,7 @@ def processes(name, small, daemon):
                 try:
                     kind.function(den)
                 except OSError as error:
-                    print(f"{name} {index}: {error}", flush=True)
+                    print(f"{name} {index}: {error}", file=sys.stderr, flush=True)
                     time.sleep(0.02)
 
         return live

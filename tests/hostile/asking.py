@@ -85,7 +85,7 @@ def waits(den):
     return wait_in_vain(den, den.count(256, 64))
 
 
-@animal(users=[31] + list(range(30)), small_users=[3, 0, 1, 2], seconds=60, idle=True)
+@animal(users=[31] + list(range(30)), small_users=[3, 0, 1, 2], seconds=15, idle=True)
 def waits_of_many(den):
     """The same by 30 users at once: no quota of one user bounds it."""
     return wait_in_vain(den, den.count(256, 64))
@@ -163,3 +163,62 @@ def deaf(den):
                 clients[at] = wire.Client(den.socket)
                 clients[at].socket.setblocking(False)
         time.sleep(0.001)
+
+
+@animal(users=[1, 0])
+def impatient(den):
+    """Requests for what is not there, 64 at a time on four connections, each of which waits for a millisecond: timers
+    start and end all the time."""
+    if den.index == 0:
+        holders = occupy(den, 3 * HUGE)
+        den.ready()
+        time.sleep(3600)
+        return holders
+    time.sleep(0.3)
+    clients = [wire.Client(den.socket) for _ in range(4)]
+    packet = wire.alloc([4 * KIB] * 60 + [HUGE] * min(3, den.total_max // HUGE), timeout_ns=10**6)
+    for client in clients[1:]:
+        for _ in range(40):
+            client.send(packet)
+    return cycle(den, clients, packet)
+
+
+@animal()
+def names_nothing(den):
+    """Packets full of leases that it does not have, and packets of 16 KiB of fields that nobody knows, as fast as they
+    are taken: cheap to send, and for whoever looks at each of them not cheap to read."""
+    clients = [wire.Client(den.socket) for _ in range(den.count(64, 16))]
+    unknown = wire.release([wire.varint((1 << 63) + at) for at in range(wire.RELEASES)])
+    nested = b""
+    while len(nested) < 16000:
+        nested = wire.field(900, nested + b"\x08\x01" * 40)
+    packets = [unknown, wire.envelope(wire.RELEASE, b"\x08\x01" * 8000), nested,
+               wire.alloc([4 * KIB] * wire.BATCH, flags=0xFF)]
+    for client in clients:
+        client.socket.setblocking(False)
+    den.ready()
+    while True:
+        for at, client in enumerate(clients):
+            try:
+                for packet in packets:
+                    client.send(packet)
+                client.socket.recv(wire.PACKET_BYTES)
+            except BlockingIOError:
+                pass
+            except OSError:
+                clients[at] = wire.Client(den.socket)
+                clients[at].socket.setblocking(False)
+
+
+@animal()
+def relabels(den):
+    """Batches of 64 whose labels are others each time: each BO gets a new name, and each name is one for the lists."""
+    client = wire.Client(den.socket, "relabels")
+    turn = 0
+    den.ready()
+    while True:
+        turn += 1
+        items = b"".join(wire.field(1, wire.field(1, 4 * KIB) + wire.field(3, f"{turn} {at} \u202e" + "x" * 50))
+                         for at in range(wire.BATCH))
+        client.send(wire.envelope(wire.ALLOC, items, 1))
+        client.give_back(wire.lease_varints(client.receive()[0]))

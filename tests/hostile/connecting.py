@@ -139,6 +139,24 @@ def connects(den):
         den.ready()
 
 
+@animal(users=[0] * 6, small_users=[0, 0])
+def connects_by_many(den):
+    """The same in six processes, none of which closes a connection before it has 300: the queue at the door is full of
+    them."""
+    while True:
+        waiting = []
+        for _ in range(den.count(300, 100)):
+            client = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
+            waiting.append(client)
+            try:
+                client.connect(den.socket)
+            except BlockingIOError:
+                break
+        den.ready()
+        for client in waiting:
+            client.close()
+
+
 @animal(users=[0] * 8, small_users=[0] * 3, idle=True)
 def stopped(den):
     """Processes that are stopped (SIGSTOP) with requests under way and fds unread, and stay connected."""

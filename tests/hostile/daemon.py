@@ -54,7 +54,7 @@ class Pings:
 
 
 class Daemon:
-    def __init__(self, programs, settings=""):
+    def __init__(self, programs, settings="", cpus=None):
         self.programs = programs
         self.directory = tempfile.mkdtemp(prefix="panbo-hostile-")
         os.chmod(self.directory, 0o755)
@@ -72,10 +72,9 @@ class Daemon:
         environment["WATCHDOG_USEC"] = str(int(2 * PING_SECONDS * 1e6))
         self.log_path = os.path.join(self.directory, "log")
         with open(self.log_path, "wb") as log:
-            self.process = subprocess.Popen(
-                [programs.panbod, "--device", "sim", "--socket", self.socket, "--config", config],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment,
-                user=people.DAEMON, group=people.DAEMON, extra_groups=[] if people.IS_ROOT else None)
+            self.process = people.spawn(
+                [programs.panbod, "--device", "sim", "--socket", self.socket, "--config", config], people.DAEMON, cpus,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
         try:
             self.admin = self.await_admin()
             self.config = self.admin.config()

@@ -1,10 +1,10 @@
 """Honest clients beside an animal, and beside processes that only take the CPU; medians of several rounds."""
 
+import contextlib
 import json
 import os
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 
@@ -15,18 +15,17 @@ from daemon import Daemon
 NAMES = ("other", "same")
 
 
-def run_honest(programs, socket, seconds, count=None, limit=40):
+def run_honest(programs, socket, seconds, count=None, limit=40, cpus=None):
     """One honest client of another user and one of the animal's, at the same time. Returns what each saw; None for
     one that did not come back in time."""
-    running = {}
+    running_clients = {}
     for name, uid in zip(NAMES, (people.OTHER, people.animal_uid(0))):
         command = [programs.honest, socket, "honest " + name, str(seconds)] + ([str(count)] if count else [])
-        running[name] = subprocess.Popen(
-            command, stdout=subprocess.PIPE, env=programs.environment, text=True,
-            user=uid, group=uid, extra_groups=[] if people.IS_ROOT else None)
+        running_clients[name] = people.spawn(command, uid, cpus, stdout=subprocess.PIPE, env=programs.environment,
+                                             text=True)
     seen = {}
     end = time.monotonic() + seconds + limit
-    for name, process in running.items():
+    for name, process in running_clients.items():
         try:
             out, _ = process.communicate(timeout=max(0.1, end - time.monotonic()))
             seen[name] = json.loads(out)
@@ -43,11 +42,11 @@ class Beside:
     def __init__(self):
         self.rounds = []
 
-    def measure(self, daemon, programs, neighbours, cpu, seconds, ready_seconds, errors=None):
-        with people.working(neighbours, cpu, ready_seconds, errors) as ready:
+    def measure(self, daemon, programs, neighbours, cpus, seconds, ready_seconds, errors=None):
+        with people.working(neighbours, cpus[-1], ready_seconds, errors) as ready:
             before = daemon.cpu_seconds(), daemon.counters(), time.monotonic()
             daemon.pings.start()
-            seen = run_honest(programs, daemon.socket, seconds)
+            seen = run_honest(programs, daemon.socket, seconds, cpus=set(cpus[:-1] or cpus))
             took, used = time.monotonic() - before[2], daemon.cpu_seconds() - before[0]
             pause = daemon.pings.pause_ms()
             counters = daemon.counters()
@@ -89,25 +88,37 @@ def calls_of(counters, before, seconds):
 
 
 def measure(name, programs, seconds, rounds, small=False):
-    """Returns (beside burners, beside the animal, what was left)."""
+    """Returns (beside burners, beside the animal, what was left of it). The animal has the last CPU, as the burners
+    have, and the daemon and the honest clients have the others, so that what counts is the daemon's work. Every round has daemons of its own, since one
+    that was attacked may have to do with that for long."""
     kind = animal.ALL[name]
     cpus = sorted(os.sched_getaffinity(0))
-    burners, animals = Beside(), Beside()
-    daemon = Daemon(programs)
-    errors = tempfile.TemporaryFile()
-    try:
-        count = len(kind.small_users if small else kind.users)
+    burners, animals, left = Beside(), Beside(), {}
+    burn = [(people.burn, people.animal_uid(0))] * len(kind.small_users if small else kind.users)
+    with tempfile.TemporaryFile() as errors:
         for _ in range(rounds):
-            burners.measure(daemon, programs, [(people.burn, people.animal_uid(0))] * count, cpus[-1], seconds, 10)
-            animals.measure(daemon, programs, animal.processes(name, small, daemon), cpus[-1], seconds, kind.seconds,
-                            errors.fileno())
-            left = daemon.wait_quiet(20)
-        alive = daemon.alive()
+            with running(programs, cpus) as daemon:
+                burners.measure(daemon, programs, burn, cpus, seconds, 10)
+            with running(programs, cpus) as daemon:
+                attack = animal.processes(name, small, daemon)
+                animals.measure(daemon, programs, attack, cpus, seconds, kind.seconds, errors.fileno())
+                try:
+                    left.update(daemon.wait_quiet(20))
+                except TimeoutError:
+                    left["question without an answer"] = 1
+                    daemon.process.kill()
+                if not daemon.alive():
+                    left["panbod, which is gone"] = 1
+    return burners, animals, left
+
+
+@contextlib.contextmanager
+def running(programs, cpus):
+    daemon = Daemon(programs, cpus=set(cpus[:-1] or cpus))
+    try:
+        yield daemon
     finally:
         daemon.end()
-    if not alive:
-        print(f"{name}: panbod is gone", file=sys.stderr)
-    return burners, animals, left
 
 
 def ratio(animals, burners, name, key):

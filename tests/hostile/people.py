@@ -6,10 +6,12 @@ import os
 import resource
 import select
 import signal
+import subprocess
 import sys
 import time
 
 PR_SET_PDEATHSIG = 1
+LIBC = ctypes.CDLL(None)
 
 # Users that no system has. Without root there is one user only: whoever runs this.
 IS_ROOT = os.geteuid() == 0
@@ -25,6 +27,23 @@ def become(uid):
         os.setgroups([])
         os.setresgid(uid, uid, uid)
         os.setresuid(uid, uid, uid)
+
+
+def end_with_parent():
+    """To be called after the uid has changed, which would undo it."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def spawn(command, uid, cpus=None, **arguments):
+    """A program of that user, on those CPUs, that ends with this process."""
+
+    def settle():
+        end_with_parent()
+        if cpus is not None:
+            os.sched_setaffinity(0, cpus)
+
+    return subprocess.Popen(command, user=uid, group=uid, extra_groups=[] if IS_ROOT else None, preexec_fn=settle,
+                            **arguments)
 
 
 def raise_fd_limit():
@@ -43,9 +62,6 @@ class Person:
         if self.pid == 0:
             status = 1
             try:
-                ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-                if os.getppid() != parent:
-                    os._exit(1)
                 if errors is not None:
                     os.dup2(errors, 2)
                 # The parent's fds are not this one's, except for those it speaks through.
@@ -55,8 +71,9 @@ class Person:
                 if cpu is not None:
                     os.sched_setaffinity(0, {cpu})
                 become(uid)
-                # Changing the uid clears it.
-                ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+                end_with_parent()
+                if os.getppid() != parent:
+                    os._exit(1)
                 function(lambda: os.write(writer, b"r"))
                 status = 0
             except BaseException as error:  # pylint: disable=broad-except

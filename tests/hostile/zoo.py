@@ -9,6 +9,7 @@ take the CPU, pinned like the animal; what is printed are ratios between the two
 import argparse
 import json
 import os
+import signal
 import sys
 import types
 
@@ -115,6 +116,8 @@ def main():
         environment["LD_LIBRARY_PATH"] = os.path.dirname(os.path.abspath(given.libpanbo))
     programs = types.SimpleNamespace(panbod=given.panbod, panboctl=given.panboctl, honest=given.honest,
                                      environment=environment)
+    # So that nothing is left behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     names = given.animals or list(animal.ALL)
     fds = people.raise_fd_limit()
     if not people.IS_ROOT:
