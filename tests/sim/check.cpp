@@ -18,11 +18,14 @@ bool within(const Cost& cost, const Cost& quota) {
 }  // namespace
 
 void World::check() {
-  const Stats stats = std::get<Stats>(service_->handle_admin(StatsRequest{}));
+  const Stats stats = gate_.stats();
   check_device();
   check_amounts(stats);
   check_local(stats);
   check_quotas(stats);
+  if (rules_.work) require(!gate_.excess(), "work is bounded: " + gate_.excess().value_or(""));
+  if (rules_.worker) check_worker();
+  if (rules_.waiting) check_waiting();
 }
 
 void World::check_device() {
@@ -73,14 +76,14 @@ void World::check_local(const Stats& stats) {
 }
 
 void World::check_quotas(const Stats& stats) {
-  require(stats.ready.bytes <= options_.pool.cache_max, "the cache keeps to its budget");
-  require(stats.held.count <= options_.pool.held_max, "no more BOs are held than may be");
-  require(options_.pool.held_max < UINT64_MAX || device_.destroyed_while_held() <= device_.failed_looks(),
+  require(stats.ready.bytes <= options_.service.pool.cache_max, "the cache keeps to its budget");
+  require(stats.held.count <= options_.service.pool.held_max, "no more BOs are held than may be");
+  require(options_.service.pool.held_max < UINT64_MAX || device_.destroyed_while_held() <= device_.failed_looks(),
           "memory that somebody keeps stays accounted for");
   Cost charged;
-  for (const auto& observer : observers_) charged += service_->account(observer->id())->parent()->used();
+  for (const auto& [uid, observer] : observers_) charged += gate_.account(observer->id())->parent()->used();
   const uint64_t spare = stats.ready.bytes + stats.stock.bytes;
-  require(charged.bytes + spare <= options_.allocator.total_max, "everything together keeps to its budget");
+  require(charged.bytes + spare <= options_.service.allocator.total_max, "everything together keeps to its budget");
   const uint64_t in_use = stats.leased.count + stats.draining.count + stats.held.count;
   require(charged.bos >= in_use, "what is in use is charged to somebody");
   require(charged.bos <= in_use + worker_.pending(), "nobody is charged for what is not in use");
@@ -90,10 +93,10 @@ void World::check_quotas(const Stats& stats) {
   for (const auto& client : clients_) {
     Cost cost{.requests = client->open_requests()};
     for (const SimClient::Lease& lease : client->leases()) cost += cost_of(device_.bo(lease.handle));
-    require(within(cost, options_.client_quota), "a client keeps to its quota");
+    require(within(cost, options_.service.client_quota), "a client keeps to its quota");
     users[client->uid()] += cost;
   }
-  for (const auto& [uid, cost] : users) require(within(cost, options_.user_quota), "a user keeps to its quota");
+  for (const auto& [uid, cost] : users) require(within(cost, options_.service.user_quota), "a user keeps to its quota");
 }
 
 // Only while the worker is at rest: a BO that it makes is charged and not there, one that it closes there and not

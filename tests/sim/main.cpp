@@ -8,7 +8,8 @@
 #include <thread>
 #include <vector>
 
-#include "tests/sim/world.h"
+#include "tests/sim/random_run.h"
+#include "tests/sim/scenarios.h"
 
 namespace panbo::sim {
 namespace {
@@ -19,6 +20,8 @@ struct Options {
   uint64_t seeds = 1000;
   int steps = 1000;
   bool trace = false;
+  std::string scenario;
+  Rules rules;
   unsigned threads = std::max(1u, std::thread::hardware_concurrency());
 };
 
@@ -43,11 +46,12 @@ void print(const Coverage& coverage) {
 }
 
 /// The rule that the seed broke, or nothing. What the seed met is added to `coverage`.
-std::optional<std::string> run_seed(uint64_t seed, int steps, std::ostream* trace, Coverage& coverage) {
+std::optional<std::string> run_seed(uint64_t seed, int steps, const Rules& rules, std::ostream* trace,
+                                    Coverage& coverage) {
   try {
-    World world(seed, trace);
-    world.run(steps);
-    add(world.coverage(), coverage);
+    RandomRun run(seed, rules, trace);
+    run.run(steps);
+    add(run.coverage(), coverage);
     return std::nullopt;
   } catch (const std::exception& e) {
     return e.what();
@@ -63,7 +67,7 @@ int run_many(const Options& options) {
   const auto work = [&] {
     Coverage mine;
     for (uint64_t seed = next++; seed < end && failed == 0; seed = next++) {
-      const auto broken = run_seed(seed, options.steps, nullptr, mine);
+      const auto broken = run_seed(seed, options.steps, options.rules, nullptr, mine);
       if (!broken) continue;
       const std::lock_guard lock(output);
       if (failed++ == 0) {
@@ -85,9 +89,27 @@ int run_many(const Options& options) {
 
 int run_one(const Options& options) {
   Coverage coverage;
-  const auto broken = run_seed(*options.seed, options.steps, options.trace ? &std::cout : nullptr, coverage);
+  const auto broken =
+      run_seed(*options.seed, options.steps, options.rules, options.trace ? &std::cout : nullptr, coverage);
   std::cout << "seed " << *options.seed << ": " << (broken ? "broke a rule: " + *broken : "every rule held") << "\n";
   return broken ? 1 : 0;
+}
+
+int run_scenario(const Options& options) {
+  const Scenario* scenario = find_scenario(options.scenario);
+  if (scenario == nullptr) {
+    std::cout << "there is no scenario of that name; there are:\n";
+    for (const Scenario& one : scenarios()) std::cout << "  " << one.name << "\n";
+    return 2;
+  }
+  try {
+    scenario->play(options.rules, options.trace ? &std::cout : nullptr);
+  } catch (const std::exception& e) {
+    std::cout << "scenario " << scenario->name << " broke a rule: " << e.what() << "\n";
+    return 1;
+  }
+  std::cout << "scenario " << scenario->name << ": every rule held\n";
+  return 0;
 }
 
 }  // namespace
@@ -102,6 +124,12 @@ int main(int argc, char** argv) {
   app.add_option("--steps", options.steps, "Steps of each")->capture_default_str();
   app.add_option("--threads", options.threads, "Seeds to run at a time")->capture_default_str();
   app.add_flag("--trace", options.trace, "Print every step; with --seed");
+  app.add_option("--scenario", options.scenario, "Run this scenario; a name that there is not lists them");
+  app.add_flag("--waiting-rules,!--no-waiting-rules", options.rules.waiting, "Whether these rules are checked");
+  app.add_flag("--work-rules,!--no-work-rules", options.rules.work, "Whether these rules are checked");
+  app.add_flag("--worker-rules,!--no-worker-rules", options.rules.worker, "Whether these rules are checked");
+  app.add_flag("--fairness-rules,!--no-fairness-rules", options.rules.fairness, "Whether these rules are checked");
   CLI11_PARSE(app, argc, argv);
+  if (!options.scenario.empty()) return panbo::sim::run_scenario(options);
   return options.seed ? panbo::sim::run_one(options) : panbo::sim::run_many(options);
 }

@@ -3,6 +3,7 @@
 
 #include "tests/sim/sim_client.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "daemon/service/alloc_flags.h"
@@ -10,23 +11,45 @@
 
 namespace panbo::sim {
 
-SimClient::SimClient(Service& service, FakeDevice& device, Facts& facts, uint32_t uid)
-    : service_(service), device_(device), facts_(facts), uid_(uid), id_(service.connect({.uid = uid}, *this)) {
+bool says_that_nothing_is_there(Errno error) {
+  return error == Errno{ENOMEM} || error == Errno{ENOSPC};
+}
+
+SimClient::SimClient(Gate& gate, FakeDevice& device, Facts& facts, TableMemory& tables, uint32_t uid)
+    : gate_(gate), device_(device), facts_(facts), tables_(tables), uid_(uid), id_(gate.connect({.uid = uid}, *this)) {
 }
 
 SimClient::~SimClient() {
+  leave();
+}
+
+void SimClient::leave() {
+  if (std::exchange(left_, true)) return;
   for (const Lease& lease : leases_) facts_.at(lease.handle).leased = false;
-  service_.disconnect(id_);
+  leases_.clear();
+  gate_.disconnect(id_);
 }
 
 void SimClient::hello(bool lease_table) {
-  service_.handle(id_, RequestId{next_request_++},
-                  HelloRequest{.protocol_version = 1, .name = "simulated", .lease_table = lease_table});
+  say(HelloRequest{.protocol_version = 1, .name = "simulated", .lease_table = lease_table});
+}
+
+void SimClient::say(ClientRequest message) {
+  const bool is_hello = std::holds_alternative<HelloRequest>(message);
+  broken_ = broken_ || greeted_ == is_hello;
+  greeted_ = greeted_ || is_hello;
+  gate_.handle(id_, RequestId{next_request_++}, std::move(message));
+}
+
+void SimClient::close() {
+  require(broken_, "only a client that broke the protocol is closed");
+  closed_ = true;
 }
 
 std::span<LeaseWord> SimClient::make_lease_table() {
-  table_ = std::vector<LeaseWord>(24);
-  return table_;
+  if (tables_.guarded()) return table_ = tables_.make(kLeaseTableWords);
+  own_table_ = std::vector<LeaseWord>(24);
+  return table_ = own_table_;
 }
 
 SimClient::Lease* SimClient::some_lease(Random& random, LeaseUse use) {
@@ -70,7 +93,7 @@ void SimClient::say_unused() {
 }
 
 void SimClient::say_unused_anyway() {
-  service_.handle(id_, RequestId{next_request_++}, LeasesUnusedRequest{});
+  say(LeasesUnusedRequest{});
 }
 
 void SimClient::answer_bell() {
@@ -83,7 +106,7 @@ void SimClient::answer_bell() {
     return true;
   });
   given_back += taken.leases.size();
-  service_.handle(id_, RequestId{next_request_++}, taken);
+  say(std::move(taken));
 }
 
 void SimClient::check_table() const {
@@ -110,33 +133,55 @@ Amount SimClient::unused() const {
 }
 
 void SimClient::alloc(std::vector<AllocItem> items, Duration timeout) {
-  const RequestId request{next_request_++};
-  asked_.emplace(request, items);
-  service_.handle(id_, request, AllocRequest{.items = std::move(items), .timeout = timeout});
+  const auto& failures = device_.create_failures;
+  const bool excused = std::any_of(failures.begin(), failures.end(), says_that_nothing_is_there);
+  asked_.emplace(RequestId{next_request_}, Asked{.items = items, .timeout = timeout, .excused = excused});
+  last_answer_.reset();
+  say(AllocRequest{.items = std::move(items), .timeout = timeout});
+}
+
+void SimClient::excuse() {
+  for (auto& [request, asked] : asked_) asked.excused = true;
+}
+
+void SimClient::release_all() {
+  while (!leases_.empty()) {
+    ReleaseRequest some;
+    for (; !leases_.empty() && some.leases.size() < limits::kMaxReleases; leases_.pop_back()) {
+      some.leases.push_back(leases_.back().id);
+      facts_.at(leases_.back().handle).leased = false;
+    }
+    say(std::move(some));
+  }
 }
 
 void SimClient::release(size_t index) {
   const Lease lease = leases_[index];
   leases_.erase(leases_.begin() + static_cast<ptrdiff_t>(index));
   facts_.at(lease.handle).leased = false;
-  service_.handle(id_, RequestId{next_request_++}, ReleaseRequest{{lease.id}});
+  say(ReleaseRequest{{lease.id}});
 }
 
 void SimClient::release_wrong(LeaseId lease) {
   for (const Lease& own : leases_) {
     if (own.id == lease) return;
   }
-  service_.handle(id_, RequestId{next_request_++}, ReleaseRequest{{lease}});
+  say(ReleaseRequest{{lease}});
 }
 
 void SimClient::reply(RequestId request, ClientReply reply) {
+  if (deaf) return;
   const auto asked = asked_.find(request);
   if (const auto* granted = std::get_if<GrantedReply>(&reply)) {
     require(asked != asked_.end(), "a grant answers a request that is open");
-    check_grants(asked->second, *granted);
+    check_grants(asked->second.items, *granted);
   }
   // A failure may also answer a release.
-  if (asked != asked_.end()) asked_.erase(asked);
+  if (asked == asked_.end()) return;
+  const auto* failure = std::get_if<FailureReply>(&reply);
+  if (failure != nullptr && on_refused) on_refused(asked->second, failure->kind);
+  asked_.erase(asked);
+  last_answer_ = std::move(reply);
 }
 
 void SimClient::check_grants(const std::vector<AllocItem>& items, const GrantedReply& reply) {
@@ -166,7 +211,7 @@ void SimClient::check_grants(const std::vector<AllocItem>& items, const GrantedR
     require(facts.data_of == 0 || grant.origin != Origin::kFresh, "a fresh BO was never used");
     require(bo.size >= items[i].size, "a BO is as large as was asked for");
     require(bo.kind == kind_of_flags(items[i].flags), "a BO is of the kind that was asked for");
-    facts = {.data_of = uid_, .leased = true};
+    facts = {.data_of = uid_, .leased = true, .borrower = id_};
     leases_.push_back({grant.lease, grant.bo.handle, grant.slot, extra ? next_unused(0) : 0});
   }
 }

@@ -3,12 +3,13 @@
 // With a lease table it frees and allocates by words alone, and does late what it has to say about that, or never.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <span>
 #include <vector>
 
-#include "daemon/service/service.h"
 #include "proto/lease_table.h"
+#include "tests/sim/gate.h"
 #include "tests/sim/random.h"
 #include "tests/sim/violation.h"
 #include "tests/support/fake_device.h"
@@ -21,7 +22,12 @@ struct BoFacts {
   uint32_t data_of = 0;
   /// A client has a lease on it.
   bool leased = false;
+  /// Who has the lease, or had it last.
+  ClientId borrower;
 };
+
+/// Of the device: there is no memory, or there are no addresses.
+[[nodiscard]] bool says_that_nothing_is_there(Errno error);
 
 using Facts = std::map<uint32_t, BoFacts>;
 
@@ -36,12 +42,27 @@ class SimClient : public ClientPort {
     uint32_t word = 0;
   };
 
+  /// A request that has no answer yet.
+  struct Asked {
+    std::vector<AllocItem> items;
+    Duration timeout{};
+    /// A device call was made to fail meanwhile, for want of memory or addresses that were there.
+    bool excused = false;
+  };
+
   /// All must outlive the client.
-  SimClient(Service& service, FakeDevice& device, Facts& facts, uint32_t uid);
+  SimClient(Gate& gate, FakeDevice& device, Facts& facts, TableMemory& tables, uint32_t uid);
   ~SimClient() override;
+
+  /// Disconnects, with all that it has. Done by its destructor at the latest.
+  void leave();
+  /// What it is told does not matter any more: the run is over.
+  bool deaf = false;
 
   void hello(bool lease_table);
   void alloc(std::vector<AllocItem> items, Duration timeout);
+  /// Releases all that it has, with as many messages as that takes.
+  void release_all();
   /// Releases lease number `index`; the BO is the service's afterwards.
   void release(size_t index);
   /// Names a lease that it does not have; does nothing if it has it.
@@ -74,10 +95,17 @@ class SimClient : public ClientPort {
   [[nodiscard]] uint32_t uid() const { return uid_; }
   [[nodiscard]] const std::vector<Lease>& leases() const { return leases_; }
   [[nodiscard]] size_t open_requests() const { return asked_.size(); }
+  [[nodiscard]] const std::map<RequestId, Asked>& asked() const { return asked_; }
+  /// From now on nobody is to blame if its open requests are not served.
+  void excuse();
+  /// Called for each request that is refused, while it is still open.
+  std::function<void(const Asked&, FailureKind)> on_refused;
+  /// How its last request for BOs ended; nothing while it is open.
+  [[nodiscard]] const std::optional<ClientReply>& last_answer() const { return last_answer_; }
   [[nodiscard]] bool closed() const { return closed_; }
 
   void reply(RequestId request, ClientReply reply) override;
-  void close() override { closed_ = true; }
+  void close() override;
   std::span<LeaseWord> make_lease_table() override;
   void ring() override { rung_ = true; }
 
@@ -86,20 +114,29 @@ class SimClient : public ClientPort {
   [[nodiscard]] Lease* some_lease(Random& random, LeaseUse use);
   void check_grants(const std::vector<AllocItem>& items, const GrantedReply& reply);
 
-  Service& service_;
+  void say(ClientRequest message);
+
+  Gate& gate_;
   FakeDevice& device_;
   Facts& facts_;
+  TableMemory& tables_;
   const uint32_t uid_;
   ClientId id_;
   uint64_t next_request_ = 1;
-  std::map<RequestId, std::vector<AllocItem>> asked_;
+  std::map<RequestId, Asked> asked_;
+  std::optional<ClientReply> last_answer_;
   std::vector<Lease> leases_;
   /// Few words, so that they run out.
-  std::vector<LeaseWord> table_;
+  std::vector<LeaseWord> own_table_;
+  std::span<LeaseWord> table_;
   bool honest_ = true;
   bool wake_due_ = false;
   bool rung_ = false;
+  /// It said Hello; and it has broken the protocol.
+  bool greeted_ = false;
+  bool broken_ = false;
   bool closed_ = false;
+  bool left_ = false;
 };
 
 }  // namespace panbo::sim

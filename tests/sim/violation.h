@@ -14,5 +14,8 @@ class Violation : public std::runtime_error {
 inline void require(bool holds, const char* rule) {
   if (!holds) throw Violation(rule);
 }
+inline void require(bool holds, const std::string& rule) {
+  if (!holds) throw Violation(rule);
+}
 
 }  // namespace panbo::sim

@@ -1,127 +1,126 @@
-// The whole service under virtual time: clients that come, go, crash and misbehave, jobs, a device that fails, a board
-// that runs out of memory. A seed decides everything; the same seed is the same run.
+// The whole service under virtual time, on a board: a device whose memory runs out, a worker, other programs, clients.
 //
-// After every step all rules are checked that can be (check.cpp); at the end everybody leaves, time passes, and
-// nothing may be left.
+// A world only has the things and the rules. What happens in it is up to a seed (random_run.h) or a script
+// (scenarios.cpp). After every step all rules are checked: check.cpp has those about who has what, rules_waiting.cpp
+// and rules_worker.cpp those about who is served, gate.h those about what it costs.
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <ostream>
 #include <vector>
 
-#include "daemon/service/service.h"
-#include "tests/sim/random.h"
+#include "tests/sim/board.h"
+#include "tests/sim/gate.h"
+#include "tests/sim/rules.h"
 #include "tests/sim/sim_client.h"
+#include "tests/sim/sim_worker.h"
+#include "tests/sim/table_memory.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/fake_device.h"
-#include "tests/support/fake_memory.h"
-#include "tests/support/fake_worker.h"
 
 namespace panbo::sim {
 
-/// A board's memory. To look at it takes the daemon a moment, in which clients go on.
-class BusyMemory : public FakeMemory {
- public:
-  [[nodiscard]] uint64_t available() const override {
-    if (on_look) on_look();
-    return bytes;
-  }
-  std::function<void()> on_look;
-};
-
-/// How often things happened: a run that never meets a case shows nothing about it.
-struct Coverage {
-  uint64_t requests = 0;
-  uint64_t cached = 0;
-  uint64_t fresh = 0;
-  uint64_t waited = 0;
-  uint64_t failed = 0;
-  uint64_t evicted = 0;
-  uint64_t purged = 0;
-  /// Used again by their clients, and given back because they were taken.
-  uint64_t used_again = 0;
-  uint64_t given_back = 0;
+struct WorldOptions {
+  ServiceOptions service;
+  /// Bytes of memory for BOs and other programs.
+  uint64_t memory = uint64_t{1} << 40;
+  uint64_t arena_limit = kMaxArenas;
+  uint64_t arena_size = kArenaBytes;
+  /// Lease tables have the size that they have on a board, and what the daemon reads of them is counted.
+  bool guarded_tables = false;
 };
 
 class World {
  public:
   /// `trace`, if not null, gets a line for every step; it must outlive the world.
-  World(uint64_t seed, std::ostream* trace);
-  ~World() { memory_.on_look = nullptr; }
+  World(const WorldOptions& options, const Rules& rules, std::ostream* trace);
+  World(const World&) = delete;
+  World& operator=(const World&) = delete;
+  virtual ~World();
 
+ protected:
   /// Throws Violation.
-  void run(int steps);
+  void check();
 
-  /// Of the run, once it has ended.
-  [[nodiscard]] const Coverage& coverage() const { return coverage_; }
+  SimClient& join(uint32_t uid);
+  void forget(SimClient* client);
+  /// The clients say and give back what they have to.
+  void clients_catch_up();
+  /// The clock goes to that time, with a tick at its end.
+  void advance_to(Time time);
+  /// Until everybody had its turns.
+  void run_turns();
+  /// Until the worker has nothing to do.
+  void work_all();
+  /// The same in so much time, with a tick whenever the service wants one.
+  void pass(Duration time);
+  void finish_job(uint32_t handle);
+  /// Jobs end, references go, and the worker works, until the service wants nothing any more, or for a long time if
+  /// somebody waits without end.
+  void come_to_rest();
+  [[nodiscard]] static bool waits_without_end(const SimClient& client);
+  [[nodiscard]] bool somebody_waits_without_end() const;
+  /// Everybody leaves. Nothing is left then.
+  void everybody_leaves();
+  /// BOs in stock, and how many there are to be.
+  uint64_t stocked() { return gate_.stats().stock.count; }
+  [[nodiscard]] uint64_t wanted_stock() const;
+  void note(const std::string& what);
+  virtual void on_forget(const SimClient& /*client*/) {}
+
+  const WorldOptions options_;
+  const Rules rules_;
+  std::ostream* const trace_;
+  int steps_ = 0;
+  FakeClock clock_;
+  FakeDevice device_;
+  Board board_;
+  SimWorker worker_;
+  Facts facts_;
+  TableMemory tables_;
+  Gate gate_;
+  /// One of each user, which only keeps the user's account in sight.
+  std::map<uint32_t, std::unique_ptr<SimClient>> observers_;
+  std::vector<std::unique_ptr<SimClient>> clients_;
 
  private:
-  void step();
-  void settle();
-  void come_to_rest();
-  void count(const Stats& stats);
-  /// BOs in stock, and how many there are to be.
-  uint64_t stocked();
-  [[nodiscard]] uint64_t wanted_stock() const;
+  /// Who has what, by the simulation's own arithmetic. What is ready counts as there.
+  struct Books {
+    std::map<uint32_t, Cost> users;
+    std::map<ClientId, Cost> clients;
+    /// What the BOs in use count as in the total budget.
+    uint64_t budget = 0;
+    /// Memory that they take.
+    uint64_t memory = 0;
+    /// Addresses of the arena that has most.
+    uint64_t addresses = 0;
+  };
 
-  // What can happen, each once.
-  void join();
-  void leave();
-  void misbehave();
-  void alloc();
-  void release();
-  void start_job();
-  void end_job();
-  void keep_reference();
-  void drop_reference();
-  void free_locally();
-  void use_locally();
-  void scribble();
-  void say_unused();
-  void answer_bell();
-  void device_works();
-  void device_fails();
-  void kernel_purges();
-  void memory_changes();
-  void pressure();
-  void admin_evicts();
-  void time_passes();
-
-  void check();
   void check_device();
   void check_amounts(const Stats& stats);
   void check_local(const Stats& stats);
   void check_quotas(const Stats& stats);
   void check_bytes(const Stats& stats, const Cost& charged);
-  void forget(SimClient* client);
-  void clients_catch_up();
-  void advance_to(Time time);
-  void finish_job(uint32_t handle);
-  /// A client with a lease, and which lease; nothing if nobody has one.
-  std::optional<std::pair<SimClient*, size_t>> some_lease();
-  /// One of the device's BOs for which `matches`; nothing if there is none.
-  template <class Predicate>
-  std::optional<uint32_t> some_bo(Predicate matches);
-  SimClient* some_client();
-  AllocItem some_item();
-  void note(const std::string& what);
 
-  Random random_;
-  std::ostream* trace_;
-  Coverage coverage_;
-  int steps_ = 0;
-  FakeClock clock_;
-  FakeDevice device_;
-  BusyMemory memory_;
-  FakeWorker worker_;
-  Facts facts_;
-  ServiceOptions options_;
-  std::optional<Service> service_;
-  /// One of each user, which only keeps the user's account in sight.
-  std::vector<std::unique_ptr<SimClient>> observers_;
-  std::vector<std::unique_ptr<SimClient>> clients_;
+  // rules_waiting.cpp
+  enum class Count { kWhatIsThere, kWhatIsComing };
+  [[nodiscard]] Books books(Count count) const;
+  [[nodiscard]] Cost cost_of_items(const std::vector<AllocItem>& items) const;
+  [[nodiscard]] bool fits(const SimClient& client, const std::vector<AllocItem>& items, const Books& books,
+                          uint64_t others) const;
+  void check_waiting();
+  void refused(const SimClient& client, const SimClient::Asked& asked, FailureKind kind);
+
+  // rules_worker.cpp
+  void check_worker();
+  void creation_asked();
+
+  /// Other programs took memory while something was being made.
+  bool others_rose_ = false;
+  uint64_t others_before_ = 0;
 };
 
 }  // namespace panbo::sim

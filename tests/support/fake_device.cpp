@@ -35,34 +35,44 @@ void FakeDevice::purge() {
 }
 
 Result<ArenaId> FakeDevice::open_arena() {
+  ++calls_;
   if (arena_bytes_.size() >= arena_limit) return Errno{EMFILE};
   arena_bytes_.push_back(0);
   return ArenaId{static_cast<uint16_t>(arena_bytes_.size() - 1)};
 }
 
 Result<DeviceBo> FakeDevice::create(ArenaId arena, BoKind kind, uint64_t size) {
+  ++calls_;
   ++creations_;
   if (const auto error = next_of(create_failures)) return *error;
   if (arena_bytes_.at(arena.value) + size > arena_size) return Errno{ENOSPC};
+  // It has to lie at a multiple of its size, and not at the very end.
+  if (kind == BoKind::kExecutable && size > arena_size / 2) return Errno{ENOSPC};
   const uint64_t memory = kind == BoKind::kHeap ? 0 : size;
   if (memory > memory_limit || bytes_ > memory_limit - memory) return Errno{ENOMEM};
   bytes_ += memory;
+  bytes_moved_ += memory;
   arena_bytes_[arena.value] += size;
   const uint32_t handle = next_handle_++;
-  bos_[handle] = FakeBo{.size = size, .kind = kind, .memory = memory};
+  bos_[handle] = FakeBo{.size = size, .kind = kind, .arena = arena, .memory = memory};
   return DeviceBo{.arena = arena, .handle = handle, .size = size};
 }
 
 void FakeDevice::destroy(BoId id, const DeviceBo& bo) {
-  unwatch(id);
+  ++calls_;
+  watches_.erase(id);
   const FakeBo& gone = bos_.at(bo.handle);
-  if (!gone.purged) bytes_ -= gone.memory;
+  if (!gone.purged) {
+    bytes_ -= gone.memory;
+    bytes_moved_ += gone.memory;
+  }
   destroyed_while_held_ += gone.others + gone.imports > 0;
   arena_bytes_.at(bo.arena.value) -= gone.size;
   bos_.erase(bo.handle);
 }
 
 Result<Usage> FakeDevice::watch(BoId id, const DeviceBo& bo) {
+  ++calls_;
   if (const auto error = next_of(watch_failures)) {
     ++failed_looks_;
     return *error;
@@ -72,10 +82,12 @@ Result<Usage> FakeDevice::watch(BoId id, const DeviceBo& bo) {
 }
 
 void FakeDevice::unwatch(BoId id) {
+  ++calls_;
   watches_.erase(id);
 }
 
 Result<Holders> FakeDevice::holders(BoId id) {
+  ++calls_;
   if (const auto error = next_of(holders_failures)) {
     ++failed_looks_;
     return *error;
@@ -85,6 +97,7 @@ Result<Holders> FakeDevice::holders(BoId id) {
 }
 
 Result<Holders> FakeDevice::make_evictable(const DeviceBo& bo) {
+  ++calls_;
   if (const auto error = next_of(evictable_failures)) {
     ++failed_looks_;
     return *error;
@@ -96,6 +109,7 @@ Result<Holders> FakeDevice::make_evictable(const DeviceBo& bo) {
 }
 
 Result<Pages> FakeDevice::make_unevictable(const DeviceBo& bo) {
+  ++calls_;
   if (const auto error = next_of(unevictable_failures)) return *error;
   FakeBo& fake = bos_.at(bo.handle);
   fake.evictable = false;

@@ -17,6 +17,8 @@ class FakeDevice : public Device {
   struct FakeBo {
     uint64_t size = 0;
     BoKind kind = BoKind::kPlain;
+    /// Where it has its addresses.
+    ArenaId arena;
     /// Bytes of memory that it takes. A heap has none: the GPU has not asked for any.
     uint64_t memory = 0;
     /// A job uses it.
@@ -49,6 +51,12 @@ class FakeDevice : public Device {
   /// Memory that the BOs take.
   [[nodiscard]] uint64_t bytes() const { return bytes_; }
   [[nodiscard]] int creations() const { return creations_; }
+  /// Calls of all kinds, but for limits().
+  [[nodiscard]] uint64_t calls() const { return calls_; }
+  /// Bytes of the BOs that were made and destroyed: the kernel goes through every page of them.
+  [[nodiscard]] uint64_t bytes_moved() const { return bytes_moved_; }
+  /// Addresses of one arena that BOs have.
+  [[nodiscard]] uint64_t addresses(ArenaId arena) const { return arena_bytes_.at(arena.value); }
   [[nodiscard]] size_t arenas() const { return arena_bytes_.size(); }
   [[nodiscard]] size_t watched() const { return watches_.size(); }
   /// BOs that were destroyed while somebody had a reference: their memory lives on.
@@ -80,6 +88,8 @@ class FakeDevice : public Device {
   uint64_t bytes_ = 0;
   uint32_t next_handle_ = 1;
   int creations_ = 0;
+  uint64_t calls_ = 0;
+  uint64_t bytes_moved_ = 0;
   int destroyed_while_held_ = 0;
   int failed_looks_ = 0;
 };
