@@ -81,7 +81,7 @@ Client::~Client() {
 }
 
 void Client::start_recording() {
-  recorder_ = Recorder::of_this_process();
+  recorder_ = ProgramRecorder::of_this_process();
   if (recorder_ != nullptr) recorded_ = recorder_->arrive(settings_.name);
 }
 

@@ -104,7 +104,7 @@ class Client {
   /// Of the last session. 0: nothing is kept.
   std::atomic<uint64_t> page_size_ = 0;
   /// nullptr: nothing is recorded.
-  Recorder* recorder_ = nullptr;
+  ProgramRecorder* recorder_ = nullptr;
   /// This client's number in the recording.
   uint32_t recorded_ = 0;
   Chores chores_{*this};

@@ -16,6 +16,7 @@
 #include <optional>
 #include <protozero/pbf_builder.hpp>
 #include <protozero/types.hpp>
+#include <tuple>
 
 namespace panbo {
 namespace {
@@ -49,9 +50,9 @@ std::optional<std::string> path_for(const char* pattern, bool is_first) {
 
 // Without a lock, which another thread could hold at a fork. What a forked child finds is its parent's, and stays
 // alone.
-Recorder* Recorder::of_this_process() {
-  static std::atomic<Recorder*> current = nullptr;
-  Recorder* found = current.load();
+ProgramRecorder* ProgramRecorder::of_this_process() {
+  static std::atomic<ProgramRecorder*> current = nullptr;
+  ProgramRecorder* found = current.load();
   if (found != nullptr && found->guard_.in_maker()) return found;
   const char* pattern = ::secure_getenv("PANBO_RECORD");
   if (pattern == nullptr || *pattern == '\0') return nullptr;
@@ -59,11 +60,11 @@ Recorder* Recorder::of_this_process() {
   if (!path) return nullptr;
   auto guard = ForkGuard::make();
   if (!guard) return nullptr;
-  auto made = std::make_unique<Recorder>(*std::move(guard), *std::move(path), kLimit);
+  auto made = std::make_unique<ProgramRecorder>(*std::move(guard), *std::move(path), kLimit);
   return current.compare_exchange_strong(found, made.get()) ? made.release() : found;
 }
 
-uint32_t Recorder::arrive(std::string_view name) noexcept {
+uint32_t ProgramRecorder::arrive(std::string_view name) noexcept {
   const std::lock_guard lock(mutex_);
   const uint32_t number = ++clients_;
   append(number, [&](Builder<EventField>& event) {
@@ -74,12 +75,12 @@ uint32_t Recorder::arrive(std::string_view name) noexcept {
   return number;
 }
 
-void Recorder::depart(uint32_t client) noexcept {
+void ProgramRecorder::depart(uint32_t client) noexcept {
   const std::lock_guard lock(mutex_);
   append(client, [](Builder<EventField>& event) { event.add_message(EventField::kDepart, "", 0); });
 }
 
-uint64_t Recorder::alloc(uint32_t client, uint64_t size, uint32_t flags) noexcept {
+uint64_t ProgramRecorder::alloc(uint32_t client, uint64_t size, uint32_t flags) noexcept {
   const std::lock_guard lock(mutex_);
   const uint64_t number = ++bos_;
   append(client, [&](Builder<EventField>& event) {
@@ -91,7 +92,7 @@ uint64_t Recorder::alloc(uint32_t client, uint64_t size, uint32_t flags) noexcep
   return number;
 }
 
-void Recorder::release(uint32_t client, uint64_t bo, bool busy) noexcept {
+void ProgramRecorder::release(uint32_t client, uint64_t bo, bool busy) noexcept {
   const std::lock_guard lock(mutex_);
   append(client, [&](Builder<EventField>& event) {
     Builder<ReleaseField> release(event, EventField::kRelease);
@@ -101,7 +102,7 @@ void Recorder::release(uint32_t client, uint64_t bo, bool busy) noexcept {
 }
 
 template <class Add>
-void Recorder::append(uint32_t client, Add add) noexcept {
+void ProgramRecorder::append(uint32_t client, Add add) noexcept {
   try {
     if (!start()) return;
     const auto now = std::chrono::steady_clock::now();
@@ -120,7 +121,7 @@ void Recorder::append(uint32_t client, Add add) noexcept {
   }
 }
 
-bool Recorder::start() {
+bool ProgramRecorder::start() {
   if (started_) return fd_.valid();
   started_ = true;
   last_ = std::chrono::steady_clock::now();
@@ -140,7 +141,7 @@ bool Recorder::start() {
   return fd_.valid();
 }
 
-void Recorder::write(const std::string& field) {
+void ProgramRecorder::write(const std::string& field) {
   if (field.size() > left_) return stop(EFBIG);
   left_ -= field.size();
   size_t written = 0;
@@ -149,12 +150,16 @@ void Recorder::write(const std::string& field) {
     if (n >= 0) {
       written += static_cast<size_t>(n);
     } else if (errno != EINTR) {
-      return stop(errno);
+      const int error = errno;
+      // A disk that is full takes a part of what it is given: the file ends with a whole event.
+      std::ignore = ::ftruncate(fd_.get(), size_);
+      return stop(error);
     }
   }
+  size_ += static_cast<off_t>(written);
 }
 
-void Recorder::stop(int error) {
+void ProgramRecorder::stop(int error) {
   std::fprintf(stderr, "libpanbo: the recording to %s ends: %s\n", path_.c_str(), std::strerror(error));
   fd_.reset();
 }

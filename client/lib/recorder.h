@@ -2,6 +2,8 @@
 // docs/traces.md). "%p" in the file's name is replaced by the process id.
 #pragma once
 
+#include <sys/types.h>
+
 #include <chrono>
 #include <cstdint>
 #include <mutex>
@@ -13,16 +15,16 @@
 
 namespace panbo {
 
-/// Of a process, for all its clients. Thread-safe. No call fails: what goes wrong ends the recording with one line on
-/// stderr, and the program goes on.
-class Recorder {
+/// Of a process, for all its clients. (The daemon has a Recorder of its own, in the same namespace.) Thread-safe. No
+/// call fails: what goes wrong ends the recording with one line on stderr, and the program goes on.
+class ProgramRecorder {
  public:
   /// nullptr: nothing is recorded. It lives as long as the process. A forked child has a recording of its own if the
   /// name has its process id, and none otherwise. May throw std::bad_alloc.
-  static Recorder* of_this_process();
+  static ProgramRecorder* of_this_process();
 
   /// Opens the file with the first event. `limit`: bytes that it may have.
-  Recorder(ForkGuard guard, std::string path, uint64_t limit)
+  ProgramRecorder(ForkGuard guard, std::string path, uint64_t limit)
       : guard_(std::move(guard)), path_(std::move(path)), left_(limit) {}
 
   /// Returns the client's number.
@@ -48,6 +50,8 @@ class Recorder {
   /// None: not started, or ended.
   UniqueFd fd_;
   uint64_t left_;
+  /// Bytes that the file has.
+  off_t size_ = 0;
   std::chrono::steady_clock::time_point last_;
   uint32_t clients_ = 0;
   uint64_t bos_ = 0;

@@ -24,6 +24,10 @@ Recorder::Recorder(const std::string& path, const Clock& clock, uint64_t limit)
     : path_(path), clock_(clock), start_(clock.now()), writer_(open_writer(path, limit)) {
 }
 
+Recorder::~Recorder() {
+  if (writer_) check(writer_->flush());
+}
+
 void Recorder::arrived(ClientId client, const Peer& peer, const std::string& name) {
   trace::Event event;
   event.mutable_arrive()->set_name(name);
@@ -68,9 +72,12 @@ void Recorder::idle(BoId bo) {
 void Recorder::append(trace::Event& event, ClientId client) {
   if (!writer_) return;
   event.set_client(static_cast<uint32_t>(client.value));
-  const auto appended = writer_->append(event, clock_.now() - start_);
-  if (appended) return;
-  spdlog::warn("the recording to {} ends: {}", path_, appended.error().message());
+  check(writer_->append(event, clock_.now() - start_));
+}
+
+void Recorder::check(const Result<void>& written) {
+  if (written) return;
+  spdlog::warn("the recording to {} ends: {}", path_, written.error().message());
   writer_.reset();
 }
 

@@ -19,6 +19,9 @@ class Recorder : public ServiceObserver {
   /// Creates the file or empties it. `clock` must outlive this. Throws SettingsError: it cannot.
   Recorder(const std::string& path, const Clock& clock, uint64_t limit = kLimit);
 
+  /// Writes what has been collected.
+  ~Recorder() override;
+
   void arrived(ClientId client, const Peer& peer, const std::string& name) override;
   void departed(ClientId client) override;
   void lent(ClientId client, BoId bo, const Demand& demand) override;
@@ -32,6 +35,8 @@ class Recorder : public ServiceObserver {
   };
 
   void append(trace::Event& event, ClientId client);
+  /// Ends the recording, unless it went well.
+  void check(const Result<void>& written);
 
   const std::string path_;
   const Clock& clock_;

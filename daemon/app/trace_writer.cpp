@@ -1,6 +1,7 @@
 // The file is a protobuf message that is never whole in memory: a header field and event fields, each with tag and
 // length in front. Only whole fields are handed to the kernel, so a recorder that is killed leaves a file that a reader
-// understands to its end; all that is missing is the piece that was being collected.
+// understands to its end; all that is missing is the piece that was being collected. Where the kernel takes only a part
+// of a piece, the file is cut behind the last whole field.
 
 #include "daemon/app/trace_writer.h"
 
@@ -8,6 +9,10 @@
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <unistd.h>
+
+#include <algorithm>
+#include <iterator>
+#include <tuple>
 
 namespace panbo {
 namespace {
@@ -59,6 +64,7 @@ Result<void> TraceWriter::collect(uint32_t field, const google::protobuf::Messag
     return state_;
   }
   left_ -= bytes;
+  ends_.push_back(collected_.size());
   return {};
 }
 
@@ -72,7 +78,15 @@ Result<void> TraceWriter::flush() {
       state_ = Errno::last();
     }
   }
+  if (written < collected_.size()) {
+    // A disk that is full takes a part of what it is given.
+    const auto past = std::upper_bound(ends_.begin(), ends_.end(), written);
+    written = past == ends_.begin() ? 0 : *std::prev(past);
+    std::ignore = ::ftruncate(fd_.get(), size_ + static_cast<off_t>(written));
+  }
+  size_ += static_cast<off_t>(written);
   collected_.clear();
+  ends_.clear();
   return state_;
 }
 

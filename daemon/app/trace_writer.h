@@ -1,8 +1,11 @@
 // Writes a trace file: proto/trace.proto says what is in it.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "daemon/core/clock.h"
 #include "proto/result.h"
@@ -24,8 +27,8 @@ class TraceWriter {
   ~TraceWriter();
 
   /// Adds an event, whose delta_ns is set here: `at` is the time since the recording began, never earlier than before.
-  /// Errors: EFBIG the file has reached its limit; those of write(2). Whatever fails ends the file before the event,
-  /// and every later call gives the same error.
+  /// Errors: EFBIG the file has reached its limit; those of write(2). Whatever fails ends the file, behind the last
+  /// event that could be written as a whole, and every later call gives the same error.
   Result<void> append(trace::Event& event, Duration at);
 
   /// Writes out what was collected. Errors as for append().
@@ -39,6 +42,10 @@ class TraceWriter {
   /// Bytes that the file may still grow by, what is collected included.
   uint64_t left_;
   std::string collected_;
+  /// Where in there the events end.
+  std::vector<size_t> ends_;
+  /// Bytes that the file has.
+  off_t size_ = 0;
   Duration last_{};
   /// What ended the file.
   Result<void> state_;

@@ -3,8 +3,11 @@
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
+#include <string>
+
 #include "client/lib/recorder.h"
 #include "tests/replay/trace.h"
+#include "tests/unit/replay/full_disk.h"
 #include "tests/unit/replay/temporary_file.h"
 
 namespace panbo::replay {
@@ -17,7 +20,7 @@ class ClientRecorderTest : public testing::Test {
 
 TEST_F(ClientRecorderTest, WritesWhatTheProgramDoes) {
   const TemporaryFile file;
-  Recorder recorder(*ForkGuard::make(), file.path(), 1 << 20);
+  ProgramRecorder recorder(*ForkGuard::make(), file.path(), 1 << 20);
   const uint32_t client = recorder.arrive("painter");
   const uint64_t first = recorder.alloc(client, 5000, 0);
   const uint64_t second = recorder.alloc(client, uint64_t{5} << 30, 3);
@@ -42,7 +45,7 @@ TEST_F(ClientRecorderTest, WritesWhatTheProgramDoes) {
 
 TEST_F(ClientRecorderTest, EndsAtItsLimitAndSaysSo) {
   const TemporaryFile file;
-  Recorder recorder(*ForkGuard::make(), file.path(), 100);
+  ProgramRecorder recorder(*ForkGuard::make(), file.path(), 100);
   testing::internal::CaptureStderr();
   const uint32_t client = recorder.arrive("painter");
   for (int i = 0; i < 100; ++i) recorder.alloc(client, 4096, 0);
@@ -53,7 +56,7 @@ TEST_F(ClientRecorderTest, EndsAtItsLimitAndSaysSo) {
 }
 
 TEST_F(ClientRecorderTest, AFileThatCannotBeMadeCostsOneLine) {
-  Recorder recorder(*ForkGuard::make(), "/does/not/exist", 100);
+  ProgramRecorder recorder(*ForkGuard::make(), "/does/not/exist", 100);
   testing::internal::CaptureStderr();
   recorder.alloc(recorder.arrive("painter"), 4096, 0);
   const std::string said = testing::internal::GetCapturedStderr();
@@ -70,10 +73,33 @@ int in_child(F f) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+TEST_F(ClientRecorderTest, ADiskThatGetsFullEndsTheFileWithAWholeEvent) {
+  for (rlim_t bytes = 60; bytes < 90; ++bytes) {
+    const TemporaryFile file;
+    int said[2];
+    ASSERT_EQ(::pipe(said), 0);
+    EXPECT_EQ(in_child([&] {
+                ::dup2(said[1], STDERR_FILENO);
+                limit_files(bytes);
+                ProgramRecorder recorder(*ForkGuard::make(), file.path(), 1 << 20);
+                const uint32_t client = recorder.arrive("painter");
+                for (int i = 0; i < 10; ++i) recorder.alloc(client, 4096, 0);
+                return 0;
+              }),
+              0);
+    ::close(said[1]);
+    char text[512] = {};
+    EXPECT_GT(::read(said[0], text, sizeof(text) - 1), 0);
+    ::close(said[0]);
+    EXPECT_TRUE(std::string(text).ends_with(" ends: File too large\n")) << text;
+    EXPECT_GT(read_trace(file.path()).events.size(), 1u) << bytes;
+  }
+}
+
 TEST_F(ClientRecorderTest, IsOffUnlessAsked) {
-  EXPECT_EQ(in_child([] { return Recorder::of_this_process() == nullptr ? 0 : 1; }), 0);
+  EXPECT_EQ(in_child([] { return ProgramRecorder::of_this_process() == nullptr ? 0 : 1; }), 0);
   ::setenv("PANBO_RECORD", "", 1);
-  EXPECT_EQ(in_child([] { return Recorder::of_this_process() == nullptr ? 0 : 1; }), 0);
+  EXPECT_EQ(in_child([] { return ProgramRecorder::of_this_process() == nullptr ? 0 : 1; }), 0);
 }
 
 TEST_F(ClientRecorderTest, AForkedChildDoesNotWriteIntoItsParentsFile) {
@@ -81,9 +107,9 @@ TEST_F(ClientRecorderTest, AForkedChildDoesNotWriteIntoItsParentsFile) {
   ::setenv("PANBO_RECORD", file.path().c_str(), 1);
   // The recorder stays in its process, so this one must not have it.
   EXPECT_EQ(in_child([] {
-              Recorder::of_this_process()->arrive("parent");
-              const int child = in_child([] { return Recorder::of_this_process() == nullptr ? 0 : 1; });
-              return child == 0 && Recorder::of_this_process() != nullptr ? 0 : 1;
+              ProgramRecorder::of_this_process()->arrive("parent");
+              const int child = in_child([] { return ProgramRecorder::of_this_process() == nullptr ? 0 : 1; });
+              return child == 0 && ProgramRecorder::of_this_process() != nullptr ? 0 : 1;
             }),
             0);
   EXPECT_EQ(read_trace(file.path()).events.size(), 1u);
@@ -94,9 +120,9 @@ TEST_F(ClientRecorderTest, AForkedChildHasAFileOfItsOwnIfTheNameHasThePid) {
   std::filesystem::create_directory(directory.path());
   ::setenv("PANBO_RECORD", (directory.path() + "/%p.trace").c_str(), 1);
   EXPECT_EQ(in_child([] {
-              Recorder::of_this_process()->arrive("parent");
+              ProgramRecorder::of_this_process()->arrive("parent");
               return in_child([] {
-                Recorder::of_this_process()->arrive("child");
+                ProgramRecorder::of_this_process()->arrive("child");
                 return 0;
               });
             }),

@@ -4,12 +4,17 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
+
 #include "daemon/app/settings.h"
 #include "daemon/service/service.h"
 #include "tests/replay/trace.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/fake_device.h"
 #include "tests/support/fake_memory.h"
+#include "tests/support/in_child.h"
+#include "tests/support/log_capture.h"
+#include "tests/unit/replay/full_disk.h"
 #include "tests/unit/replay/temporary_file.h"
 
 namespace panbo::replay {
@@ -94,6 +99,45 @@ TEST(RecorderTest, TheServiceGoesOnWhenTheFileIsFull) {
   EXPECT_EQ(std::get<Stats>(service.handle_admin(StatsRequest{})).requests, 100u);
   EXPECT_LE(file.bytes().size(), 200u);
   EXPECT_GT(read_trace(file.path()).events.size(), 2u);
+}
+
+TEST(RecorderTest, ADiskThatGetsFullEndsTheFileWithAWholeEvent) {
+  // Within the first piece, at its end, and within the second.
+  for (const rlim_t bytes :
+       {rlim_t{1000}, rlim_t{1001}, rlim_t{1007}, rlim_t{65'000}, rlim_t{70'001}, rlim_t{100'003}}) {
+    const TemporaryFile file;
+    const size_t lines = test::in_child([&] {
+      const test::LogCapture log;
+      limit_files(bytes);
+      FakeClock clock;
+      FakeDevice device;
+      const FakeMemory memory;
+      Recorder recorder(file.path(), clock);
+      Service service(device, nullptr, memory, clock, {.observer = &recorder});
+      FakeClient client(service);
+      client.say(HelloRequest{.protocol_version = 1, .name = "painter"});
+      for (int i = 0; i < 10'000; ++i) client.say(ReleaseRequest{{client.alloc(4096).lease}});
+      return log.count("the recording to " + file.path() + " ends: File too large");
+    });
+    EXPECT_EQ(lines, 1u) << bytes;
+    EXPECT_GT(file.bytes().size(), bytes - 30) << "no event more than one is missing";
+    EXPECT_GT(read_trace(file.path()).events.size(), bytes / 30);
+  }
+}
+
+TEST(RecorderTest, ADiskThatWasFullAtTheEndIsSaid) {
+  const TemporaryFile file;
+  EXPECT_EQ(test::in_child([&] {
+              const test::LogCapture log;
+              const FakeClock clock;
+              std::optional<Recorder> recorder(std::in_place, file.path(), clock);
+              recorder->arrived(ClientId{1}, Peer{}, "painter");
+              limit_files(file.bytes().size() + 1);
+              recorder.reset();
+              return log.count("ends: File too large");
+            }),
+            1u);
+  EXPECT_TRUE(read_trace(file.path()).events.empty());
 }
 
 TEST(RecorderTest, AFileThatCannotBeMadeIsAnErrorAtTheStart) {
