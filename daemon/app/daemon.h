@@ -30,7 +30,7 @@ class SystemClock : public Clock {
 
 class Daemon {
  public:
-  /// Throws SettingsError and std::system_error.
+  /// Throws SettingsError, StartError and std::system_error.
   explicit Daemon(const Settings& settings);
 
   /// Serves until SIGTERM, SIGINT or SIGHUP.

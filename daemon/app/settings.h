@@ -17,8 +17,15 @@
 
 namespace panbo {
 
-/// Something that the daemon was told makes no sense; what() says what to change.
+/// Something that the daemon was told makes no sense; what() says what to change. It cannot start before that has been
+/// done.
 class SettingsError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// What the daemon finds does not let it start; what() says what. Another try may succeed.
+class StartError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
