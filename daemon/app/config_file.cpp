@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <toml++/toml.h>
 #include <unistd.h>
 
@@ -14,11 +15,21 @@
 #include <cstdlib>
 #include <map>
 
+#include "proto/cut_utf8.h"
+#include "proto/printable.h"
 #include "proto/result.h"
 #include "proto/unique_fd.h"
 
 namespace panbo {
 namespace {
+
+/// Far more than all keys with a comment each.
+constexpr size_t kMaxBytes = 64 * 1024;
+/// Each level of nesting by "a.b.c" costs one. toml++ has a limit for brackets, but none for these, and goes down the
+/// tree by calling itself: some ten thousand levels end the process.
+constexpr ptrdiff_t kMaxDots = 1000;
+/// Of a key that nobody knows, in a message.
+constexpr size_t kMaxShownBytes = 100;
 
 /// What is wrong with a value.
 struct BadValue {
@@ -170,7 +181,8 @@ void read_table(const toml::table& table, const std::string& prefix, const std::
     }
     const auto* found =
         std::find_if(std::begin(kKeys), std::end(kKeys), [&name](const Key& known) { return known.name == name; });
-    if (found == std::end(kKeys)) fail(file, key.source(), fmt::format("unknown key {}", name));
+    if (found == std::end(kKeys))
+      fail(file, key.source(), fmt::format("unknown key {}", harmless(cut_utf8(name, kMaxShownBytes))));
     try {
       found->set(settings, value);
       settings.origins[name] = fmt::format("{}:{}", file, value.source().begin.line);
@@ -180,17 +192,37 @@ void read_table(const toml::table& table, const std::string& prefix, const std::
   }
 }
 
-// Not by toml::parse_file(), which takes a directory for an empty file.
+/// Dots outside of comment lines: no text of that many bytes can nest deeper. Lines that begin with '#' nest nothing,
+/// not even within a text of several lines.
+ptrdiff_t dots_in(std::string_view text) {
+  ptrdiff_t dots = 0;
+  while (!text.empty()) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
+    const size_t start = line.find_first_not_of(" \t");
+    if (start != std::string_view::npos && line[start] != '#') dots += std::count(line.begin(), line.end(), '.');
+  }
+  return dots;
+}
+
+// Not by toml::parse_file(), which takes a directory for an empty file. Nor is anything read that may never end, or
+// that somebody has to write first: the daemon would not start, and not say why.
 std::string contents_of(const std::string& path) {
-  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const auto fail = [&path](const std::string& why) { throw SettingsError(fmt::format("{}: {}", path, why)); };
+  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  struct stat status {};
+  if (!file.valid() || ::fstat(file.get(), &status) < 0) fail(Errno::last().message());
+  if (S_ISDIR(status.st_mode)) fail(Errno{EISDIR}.message());
+  if (!S_ISREG(status.st_mode)) fail("is no regular file");
   std::string text;
   std::array<char, 4096> part;
-  ssize_t n = file.valid() ? 1 : -1;
+  ssize_t n = 1;
   while (n > 0) {
     n = ::read(file.get(), part.data(), part.size());
     if (n > 0) text.append(part.data(), static_cast<size_t>(n));
+    if (text.size() > kMaxBytes) fail(fmt::format("has more than {} bytes", kMaxBytes));
   }
-  if (n < 0) throw SettingsError(fmt::format("{}: {}", path, Errno::last().message()));
+  if (n < 0) fail(Errno::last().message());
   return text;
 }
 
@@ -207,10 +239,11 @@ void read_config_file(const std::string& path, Settings& settings) {
 }
 
 void read_config(std::string_view text, const std::string& name, Settings& settings) {
+  if (dots_in(text) > kMaxDots) throw SettingsError(fmt::format("{}: has more than {} dots", name, kMaxDots));
   try {
     read_table(toml::parse(text), "", name, settings);
   } catch (const toml::parse_error& error) {
-    fail(name, error.source(), std::string(error.description()));
+    fail(name, error.source(), harmless(error.description()));
   }
 }
 

@@ -28,14 +28,15 @@ constexpr mode_t kClientMode = 0666;
 constexpr mode_t kAdminMode = 0600;
 
 [[noreturn]] void fail(const std::string& path, const std::string& why) {
-  throw SettingsError(fmt::format("cannot listen at {}: {}", path, why));
+  throw StartError(fmt::format("cannot listen at {}: {}", path, why));
 }
 
 sockaddr_un address_of(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.empty() || path.size() >= sizeof(address.sun_path)) {
-    fail(path, fmt::format("a socket's path has from 1 to {} bytes", sizeof(address.sun_path) - 1));
+    throw SettingsError(
+        fmt::format("cannot listen at {}: a socket's path has from 1 to {} bytes", path, sizeof(address.sun_path) - 1));
   }
   std::memcpy(address.sun_path, path.data(), path.size());
   return address;

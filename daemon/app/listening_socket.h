@@ -17,8 +17,9 @@ class ListeningSocket {
   /// Removes the path, if it is ours and still leads to this socket.
   ~ListeningSocket();
 
-  /// Listens at `path`, which gets `mode`. A socket that a dead daemon left there is replaced. Throws SettingsError: a
-  /// daemon is alive there, something else is in the way, or the path cannot be used.
+  /// Listens at `path`, which gets `mode`. A socket that a dead daemon left there is replaced. Throws StartError: a
+  /// daemon is alive there, something else is in the way, or the directory cannot be used; SettingsError: no socket can
+  /// have such a path.
   static ListeningSocket create(const std::string& path, mode_t mode);
 
   /// One that somebody else made and will remove.
@@ -47,7 +48,7 @@ struct ListeningSockets {
 };
 
 /// Takes over what systemd passes under the names "panbo" and "admin" (FileDescriptorName=), and creates what it does
-/// not pass. Throws SettingsError.
+/// not pass. Throws as ListeningSocket::create() does.
 [[nodiscard]] ListeningSockets open_listening_sockets(const std::string& client_path, const std::string& admin_path);
 
 }  // namespace panbo

@@ -1,6 +1,9 @@
 // panbod's entry: what it was told, the log, the daemon.
+//
+// The exit status says whether another try makes sense: panbod.service does not start it again after EX_CONFIG.
 
 #include <spdlog/spdlog.h>
+#include <sysexits.h>
 
 #include <csignal>
 
@@ -21,6 +24,9 @@ int main(int argc, char** argv) {
     set_log_level(settings.log_level);
     Daemon(settings).run();
     return 0;
+  } catch (const SettingsError& error) {
+    spdlog::critical("{}", error.what());
+    return EX_CONFIG;
   } catch (const std::exception& error) {
     spdlog::critical("{}", error.what());
     return 1;

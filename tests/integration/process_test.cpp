@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <sysexits.h>
 
 #include <filesystem>
 #include <fstream>
@@ -100,13 +101,15 @@ TEST_F(ProcessTest, SaysWhatToDoWithoutAGpu) {
 
 TEST_F(ProcessTest, RefusesASettingWithTheLine) {
   const Ended unknown = run_panbod(config("# comment\n[cache]\nmaximum = 5\n"));
-  EXPECT_EQ(unknown.status, 1);
+  EXPECT_EQ(unknown.status, EX_CONFIG);
   EXPECT_NE(unknown.output.find("panbod.toml:3: unknown key cache.maximum"), std::string::npos) << unknown.output;
   const Ended bad = run_panbod(config("[cache]\nmax = -1\n"));
-  EXPECT_EQ(bad.status, 1);
+  EXPECT_EQ(bad.status, EX_CONFIG);
   EXPECT_NE(bad.output.find("panbod.toml:2: cache.max must be"), std::string::npos) << bad.output;
   EXPECT_EQ(run_panbod("--log-level loud").status, 2);
-  EXPECT_EQ(run_panbod("--config " + directory_ + "/none.toml").status, 1);
+  EXPECT_EQ(run_panbod("--config " + directory_ + "/none.toml").status, EX_CONFIG);
+  EXPECT_EQ(run_panbod("--device gpu --socket " + directory_ + "/panbo.sock").status, EX_CONFIG);
+  EXPECT_EQ(run_panbod(config("[client]\nbytes = \"2GiB\"\n[user]\nbytes = \"1GiB\"\n")).status, EX_CONFIG);
 }
 
 TEST_F(ProcessTest, RefusesTheSocketOfALivingDaemon) {

@@ -1,6 +1,7 @@
 #include "daemon/app/config_file.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -214,6 +215,29 @@ TEST(ConfigFile, ASyntaxErrorHasItsLine) {
   EXPECT_TRUE(complaint("device = \"a\"\ndevice = \"b\"\n").starts_with("panbod.toml:2: "));
 }
 
+std::string times(size_t count, const std::string& part) {
+  std::string text;
+  for (size_t i = 0; i < count; ++i) text += part;
+  return text;
+}
+
+TEST(ConfigFile, HoweverDeepItNestsItIsRefused) {
+  const size_t deep = 200'000;
+  for (const std::string& text : {times(deep, "a.") + "a = 1", "[" + times(deep, "a.") + "a]", times(deep, "\na."),
+                                  "a = " + times(deep, "["), "a = " + times(deep, "{a="), "a = " + times(deep, "{a.a="),
+                                  "a = \"\"\"\n" + times(deep, "x\n") + times(deep, "a.")}) {
+    EXPECT_TRUE(complaint(text).starts_with("panbod.toml:")) << text.substr(0, 20);
+    EXPECT_LT(complaint(text).size(), 300u);
+  }
+  EXPECT_EQ(complaint(times(999, "a.") + "a = 1"), "panbod.toml:1: unknown key a");
+  EXPECT_EQ(complaint(times(deep, "  # a comment, with dots ........\n")), "");
+}
+
+TEST(ConfigFile, AKeyInAMessageIsShortAndHarmless) {
+  EXPECT_EQ(complaint("\"a\\u202e\\n\" = 1"), "panbod.toml:1: unknown key a??");
+  EXPECT_EQ(complaint(std::string(5000, 'k') + " = 1"), "panbod.toml:1: unknown key " + std::string(100, 'k'));
+}
+
 class ConfigFileOnDisk : public testing::Test {
  protected:
   void TearDown() override { std::filesystem::remove_all(path_); }
@@ -242,6 +266,22 @@ TEST_F(ConfigFileOnDisk, IsReadOverWhatIsSetAlready) {
 TEST_F(ConfigFileOnDisk, ErrorsHaveItsPath) {
   std::ofstream(path_) << "\ncache.size = 4096\n";
   EXPECT_EQ(complaint(), path_ + ":2: unknown key cache.size");
+}
+
+TEST_F(ConfigFileOnDisk, OnlyARegularFileIsRead) {
+  std::filesystem::create_symlink("/dev/zero", path_);
+  EXPECT_EQ(complaint(), path_ + ": is no regular file");
+  std::filesystem::remove(path_);
+  // Opening it would wait for somebody who writes.
+  ASSERT_EQ(::mkfifo(path_.c_str(), 0600), 0);
+  EXPECT_EQ(complaint(), path_ + ": is no regular file");
+}
+
+TEST_F(ConfigFileOnDisk, OneThatIsTooLargeIsRefused) {
+  std::ofstream(path_) << times(64 * 1024 - 1, "#") << "\n";
+  EXPECT_EQ(complaint(), "");
+  std::ofstream(path_) << times(64 * 1024, "#") << "\n";
+  EXPECT_EQ(complaint(), path_ + ": has more than 65536 bytes");
 }
 
 TEST_F(ConfigFileOnDisk, OneThatCannotBeReadIsAnError) {

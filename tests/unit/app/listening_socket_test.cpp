@@ -58,6 +58,8 @@ class ListeningSocketTest : public testing::Test {
     try {
       const auto socket = ListeningSocket::create(path, 0600);
       return "";
+    } catch (const StartError& error) {
+      return error.what();
     } catch (const SettingsError& error) {
       return error.what();
     }
@@ -200,7 +202,7 @@ TEST_F(ListeningSocketTest, OfManyThatStartAtTheSameMomentOneListens) {
       try {
         socket = ListeningSocket::create(path_, 0600);
         byte = 'y';
-      } catch (const SettingsError&) {
+      } catch (const StartError&) {
       }
       static_cast<void>(!::write(result[1], &byte, 1));
       for (;;) ::pause();
