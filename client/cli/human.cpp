@@ -7,29 +7,9 @@
 #include <array>
 #include <iterator>
 
+#include "proto/printable.h"
+
 namespace panbo::cli {
-namespace {
-
-bool is_control(char32_t c) {
-  return c < 0x20 || (c >= 0x7f && c < 0xa0);
-}
-
-// Marks, embeddings, overrides and isolates of the bidirectional algorithm, and the two separators that end a line.
-bool changes_layout(char32_t c) {
-  return c == 0x61c || c == 0x200e || c == 0x200f || (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
-}
-
-/// Empty for a character that may appear as it is.
-std::string escape_of(char32_t c) {
-  if (c == '\\') return "\\\\";
-  if (c == '\n') return "\\n";
-  if (c == '\t') return "\\t";
-  if (c < 0x80 && is_control(c)) return fmt::format("\\x{:02x}", static_cast<uint32_t>(c));
-  if (is_control(c) || changes_layout(c)) return fmt::format("\\u{{{:x}}}", static_cast<uint32_t>(c));
-  return {};
-}
-
-}  // namespace
 
 std::string human_bytes(uint64_t bytes) {
   constexpr std::array kUnits = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};

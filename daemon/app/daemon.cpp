@@ -18,7 +18,8 @@ namespace {
 OpenedBackend open_device(const std::string& name) {
   std::string why;
   auto opened = open_backend(name, why);
-  if (!opened) throw SettingsError(why);
+  if (!opened && opened.error() == Errno{EINVAL}) throw SettingsError(why);
+  if (!opened) throw StartError(why);
   return *std::move(opened);
 }
 
@@ -93,10 +94,13 @@ ServiceOptions Daemon::service_options(const Settings& settings) {
   options.board_quota.fds = fds / 2;
   options.pool.held_max = fds / 4;
   if (settings.record) options.observer = &recorder_.emplace(*settings.record, clock_);
-  options.on_shortage = [this](const Shortage& shortage) { shortages_.note(shortage, clock_.now()); };
-  options.on_overdue = [](const ClientRow& client, const Amount& kept) {
-    spdlog::warn("client {} '{}' (uid {}, pid {}) has not given back {} unused BOs of {} bytes that were taken from it",
-                 client.id.value, client.name, client.peer.uid, client.peer.pid, kept.count, kept.bytes);
+  options.on_shortage = [this](const Shortage& shortage) {
+    shortages_.note(shortage, clock_.now(), transport_.client_log());
+  };
+  options.on_overdue = [this](const ClientRow& client, const Amount& kept) {
+    transport_.client_log().warn(
+        client.peer.uid, fmt::format("{} has not given back {} unused BOs of {} bytes that were taken from it",
+                                     describe_client(client.id, client.name, client.peer), kept.count, kept.bytes));
   };
   return options;
 }

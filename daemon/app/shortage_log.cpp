@@ -2,7 +2,9 @@
 
 #include "daemon/app/shortage_log.h"
 
-#include <spdlog/spdlog.h>
+#include <spdlog/fmt/fmt.h>
+
+#include <utility>
 
 namespace panbo {
 namespace {
@@ -14,7 +16,7 @@ std::string mib(uint64_t bytes) {
 }
 
 std::string describe(const ClientRow& client) {
-  return fmt::format("client {} '{}' (uid {}, pid {})", client.id.value, client.name, client.peer.uid, client.peer.pid);
+  return describe_client(client.id, client.name, client.peer);
 }
 
 }  // namespace
@@ -34,15 +36,21 @@ std::string describe(const Shortage& shortage) {
   return text;
 }
 
-void ShortageLog::note(const Shortage& shortage, Time now) {
-  if (last_ != Time{} && now - last_ < kPause) {
-    ++suppressed_;
+void ShortageLog::note(const Shortage& shortage, Time now, ClientLog& log) {
+  const uint32_t uid = shortage.client.peer.uid;
+  std::erase_if(users_, [&](const auto& user) {
+    return user.first != uid && user.second.suppressed == 0 && now - user.second.last >= kPause;
+  });
+  const auto [user, is_new] = users_.try_emplace(uid, User{.last = now});
+  if (!is_new && now - user->second.last < kPause) {
+    ++user->second.suppressed;
     return;
   }
-  if (suppressed_ > 0) spdlog::warn("{} more requests failed for want of memory", suppressed_);
-  suppressed_ = 0;
-  last_ = now;
-  spdlog::warn("{}", describe(shortage));
+  const uint64_t suppressed = std::exchange(user->second, User{.last = now}).suppressed;
+  if (suppressed > 0) {
+    log.warn(uid, fmt::format("{} more requests of uid {} failed for want of memory", suppressed, uid), now);
+  }
+  log.warn(uid, describe(shortage), now);
 }
 
 }  // namespace panbo

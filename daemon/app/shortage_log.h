@@ -3,20 +3,29 @@
 
 #include <cstdint>
 #include <string>
+#include <unordered_map>
 
 #include "daemon/core/clock.h"
 #include "daemon/service/service.h"
+#include "daemon/transport/client_log.h"
 
 namespace panbo {
 
 class ShortageLog {
  public:
-  /// Logs it, unless there was one within the last second: a client that asks again and again must not fill the log.
-  void note(const Shortage& shortage, Time now);
+  /// Logs it, unless the user had one within the last second: a client that asks again and again must neither fill the
+  /// log nor hide what others miss.
+  void note(const Shortage& shortage, Time now, ClientLog& log);
 
  private:
-  Time last_{};
-  uint64_t suppressed_ = 0;
+  struct User {
+    Time last;
+    /// Since then.
+    uint64_t suppressed = 0;
+  };
+
+  /// By uid.
+  std::unordered_map<uint32_t, User> users_;
 };
 
 /// The record: who asked for what, what there is, and who holds most.

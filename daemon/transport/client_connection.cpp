@@ -121,7 +121,7 @@ Result<void> ClientConnection::send_front() {
 std::span<LeaseWord> ClientConnection::make_lease_table() {
   auto made = SharedTable::make();
   if (!made) {
-    spdlog::error("{} does without a lease table: {}", who(), made.error().message());
+    warn("does without a lease table: " + made.error().message());
     return {};
   }
   return table_.emplace(*std::move(made)).words();
@@ -180,7 +180,7 @@ void ClientConnection::give_up(Errno why) {
     end();
     return;
   }
-  spdlog::error("{} cannot be sent what it was granted: {}", who(), why.message());
+  warn("cannot be sent what it was granted: " + why.message());
   ReleaseRequest unsent;
   for (const Grant& grant : granted->grants) unsent.leases.push_back(grant.lease);
   boost::asio::post(io(), [self = std::static_pointer_cast<ClientConnection>(shared_from_this()),
@@ -195,8 +195,7 @@ void ClientConnection::warn(const std::string& what) {
 }
 
 std::string ClientConnection::who() const {
-  return fmt::format("client {}{}{}{} (uid {}, pid {})", id_.value, name_.empty() ? "" : " '", name_,
-                     name_.empty() ? "" : "'", peer_.uid, peer_.pid);
+  return describe_client(id_, name_, peer_);
 }
 
 }  // namespace panbo

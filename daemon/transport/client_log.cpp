@@ -2,7 +2,14 @@
 
 #include <spdlog/spdlog.h>
 
+#include "proto/printable.h"
+
 namespace panbo {
+
+std::string describe_client(ClientId client, std::string_view name, const Peer& peer) {
+  return fmt::format("client {}{} (uid {}, pid {})", client.value, name.empty() ? "" : " " + in_quotes(name), peer.uid,
+                     peer.pid);
+}
 
 void ClientLog::warn(uint32_t uid, const std::string& text, Time now) {
   std::erase_if(users_, [now](const auto& user) {

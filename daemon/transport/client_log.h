@@ -4,11 +4,17 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 
 #include "daemon/core/clock.h"
+#include "daemon/service/messages.h"
 
 namespace panbo {
+
+/// How the log calls a client: "client 3 'weston' (uid 1000, pid 42)". The name is the client's own word, so it is
+/// quoted; empty: it has not said one.
+[[nodiscard]] std::string describe_client(ClientId client, std::string_view name, const Peer& peer);
 
 class ClientLog {
  public:

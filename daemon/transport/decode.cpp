@@ -11,6 +11,7 @@
 #include "daemon/service/alloc_flags.h"
 #include "proto/cut_utf8.h"
 #include "proto/limits.h"
+#include "proto/printable.h"
 
 namespace panbo {
 namespace {
@@ -24,15 +25,12 @@ Refusal malformed(const char* why) {
 }
 
 std::string clean(const std::string& text) {
-  std::string cleaned(cut_utf8(text, limits::kMaxNameBytes));
-  std::replace_if(
-      cleaned.begin(), cleaned.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
-  // U+0080 to U+009F are control characters, too: to some terminals U+009B is the same as ESC [. That the text is valid
-  // UTF-8 the parser has seen to.
-  for (size_t at = cleaned.find('\xc2'); at != std::string::npos; at = cleaned.find('\xc2', at + 1)) {
-    if (static_cast<unsigned char>(cleaned[at + 1]) < 0xa0) cleaned.replace(at, 2, "?");
-  }
-  return cleaned;
+  return harmless(cut_utf8(text, limits::kMaxNameBytes));
+}
+
+/// Bits for which the service has no room are unknown ones, for the service to refuse like any other.
+uint32_t flags_of(const wire::AllocItem& item) {
+  return static_cast<uint32_t>(std::min<uint64_t>(item.flags(), std::numeric_limits<uint32_t>::max()));
 }
 
 Duration duration(uint64_t ns) {
@@ -45,7 +43,7 @@ std::variant<ClientRequest, Refusal> from_wire(const wire::Alloc& alloc) {
   request.items.reserve(static_cast<size_t>(alloc.items_size()));
   for (const wire::AllocItem& item : alloc.items()) {
     request.items.push_back(
-        {.size = item.size(), .flags = item.flags(), .label = clean(item.label()), .extra = item.extra()});
+        {.size = item.size(), .flags = flags_of(item), .label = clean(item.label()), .extra = item.extra()});
   }
   return ClientRequest{std::move(request)};
 }

@@ -1,7 +1,8 @@
 // From packets to what the service is asked: panbo.proto on libprotobuf-lite.
 //
 // Checked here is the form of a message: that it parses, its lengths and its enums. A name or label is cut to
-// limits::kMaxNameBytes and cleaned of control characters, so that it can go to a log or a terminal.
+// limits::kMaxNameBytes and made harmless (printable.h): it goes to logs and terminals, and to the kernel as the
+// name of a dma-buf.
 #pragma once
 
 #include <cstddef>

@@ -20,11 +20,22 @@ namespace {
 
 constexpr size_t kBytes = kLeaseTableWords * sizeof(LeaseWord);
 
+/// Of linux/memfd.h since Linux 6.3: the memory is nobody's program, and never will be.
+constexpr unsigned kNoExecSeal = 0x0008;
+
+UniqueFd make_memory() {
+  constexpr unsigned kFlags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+  UniqueFd memory(::memfd_create("panbo-leases", kFlags | kNoExecSeal));
+  // An older kernel does not know the flag.
+  if (!memory.valid() && errno == EINVAL) memory.reset(::memfd_create("panbo-leases", kFlags));
+  return memory;
+}
+
 }  // namespace
 
 Result<SharedTable> SharedTable::make() {
   SharedTable table;
-  table.memory_.reset(::memfd_create("panbo-leases", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  table.memory_ = make_memory();
   if (!table.memory_.valid() || ::ftruncate(table.memory_.get(), kBytes) < 0 ||
       ::fcntl(table.memory_.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
     return Errno::last();

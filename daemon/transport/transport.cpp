@@ -55,7 +55,7 @@ void Transport::accept_client(UniqueFd socket, const Peer& peer) {
     ++user.clients;
     client->start();
   } catch (const boost::system::system_error& error) {
-    spdlog::error("a client cannot be served: {}", error.what());
+    log_.warn(peer.uid, fmt::format("a client of uid {} cannot be served: {}", peer.uid, error.what()));
   }
 }
 

@@ -39,6 +39,9 @@ class Transport {
   void serve_clients(UniqueFd socket);
   void serve_administrators(UniqueFd socket);
 
+  /// For warnings about clients that come from elsewhere: a user has so many lines in all.
+  [[nodiscard]] ClientLog& client_log() { return log_; }
+
  private:
   void accept_client(UniqueFd socket, const Peer& peer);
   void accept_administrator(UniqueFd socket);

@@ -51,16 +51,37 @@ TEST(ShortageLog, ARecordSaysWhoHoldsMost) {
 
 TEST(ShortageLog, LogsOneRecordASecondAndCountsTheOthers) {
   const LogCapture log;
+  ClientLog client_log;
   ShortageLog shortages;
   const std::string record = "warning: " + describe(shortage());
-  shortages.note(shortage(), kStart);
+  shortages.note(shortage(), kStart, client_log);
   EXPECT_EQ(log.lines(), Lines{record});
-  for (int i = 0; i < 10; ++i) shortages.note(shortage(), kStart + i * milliseconds(100));
+  for (int i = 0; i < 10; ++i) shortages.note(shortage(), kStart + i * milliseconds(100), client_log);
   EXPECT_EQ(log.lines(), Lines{record});
-  shortages.note(shortage(), kStart + seconds(1));
-  EXPECT_EQ(log.lines(), (Lines{record, "warning: 10 more requests failed for want of memory", record}));
-  shortages.note(shortage(), kStart + seconds(3));
+  shortages.note(shortage(), kStart + seconds(1), client_log);
+  EXPECT_EQ(log.lines(), (Lines{record, "warning: 10 more requests of uid 1000 failed for want of memory", record}));
+  shortages.note(shortage(), kStart + seconds(3), client_log);
   EXPECT_EQ(log.lines().size(), 4u) << "none was left out";
+}
+
+TEST(ShortageLog, AUserHidesNoOtherUsersShortage) {
+  const LogCapture log;
+  ClientLog client_log;
+  ShortageLog shortages;
+  Shortage other = shortage();
+  other.client.peer.uid = 1001;
+  for (int i = 0; i < 10; ++i) shortages.note(shortage(), kStart + i * milliseconds(10), client_log);
+  shortages.note(other, kStart + milliseconds(100), client_log);
+  EXPECT_EQ(log.count("(uid 1001, pid 42) asked for"), 1u);
+}
+
+TEST(ShortageLog, AUserThatIsRefusedForeverHasSoManyLines) {
+  const LogCapture log;
+  ClientLog client_log;
+  ShortageLog shortages;
+  const auto in_a_window = ClientLog::kWindow / seconds(1);
+  for (int i = 0; i < in_a_window; ++i) shortages.note(shortage(), kStart + i * seconds(1), client_log);
+  EXPECT_EQ(log.lines().size(), ClientLog::kLines);
 }
 
 }  // namespace

@@ -31,6 +31,14 @@ TEST_F(ClientLogTest, AUserHasSoManyLinesAndTheirCount) {
   EXPECT_EQ(log_.count("uid 1000 misbehaves"), ClientLog::kLines + 1);
 }
 
+TEST_F(ClientLogTest, ANameCannotImitateTheRestOfTheLine) {
+  const Peer peer{.uid = 1000, .pid = 42};
+  EXPECT_EQ(describe_client(ClientId{3}, "weston", peer), "client 3 'weston' (uid 1000, pid 42)");
+  EXPECT_EQ(describe_client(ClientId{3}, "", peer), "client 3 (uid 1000, pid 42)");
+  EXPECT_EQ(describe_client(ClientId{3}, "x' (uid 0, pid 1) failed\n\u202e", peer),
+            "client 3 'x\\' (uid 0, pid 1) failed\\n\\u{202e}' (uid 1000, pid 42)");
+}
+
 TEST_F(ClientLogTest, OneUserTakesNothingFromAnother) {
   warn_often(1000, 3 * ClientLog::kLines, start_);
   warn_often(1001, 1, start_);

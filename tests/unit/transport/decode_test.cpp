@@ -115,6 +115,21 @@ TEST(Decode, NumbersOfAnAllocComeAsTheyWereSent) {
   }
 }
 
+TEST(Decode, NoFlagIsLostBecauseItIsTooLarge) {
+  // Request 0: Alloc with one item of size 1, whose flags are a number of 64 bits.
+  for (const int bit : {0, 31, 32, 33, 63}) {
+    string flags;
+    for (uint64_t rest = uint64_t{1} << bit; rest != 0; rest >>= 7) {
+      flags += static_cast<char>((rest & 0x7f) | (rest > 0x7f ? 0x80 : 0));
+    }
+    const string item = "\x08\x01\x10" + flags;
+    const string items = string("\x0a") + static_cast<char>(item.size()) + item;
+    const auto incoming = decode_client(bytes_of(string("\x1a") + static_cast<char>(items.size()) + items));
+    const uint32_t decoded = request_in<AllocRequest>(incoming).items.at(0).flags;
+    EXPECT_EQ(decoded, bit < 32 ? uint32_t{1} << bit : UINT32_MAX) << "bit " << bit;
+  }
+}
+
 TEST(Decode, ATimeoutBeyondWhatTimeCanSayIsTheLongestThere) {
   const auto timeout = [](uint64_t ns) {
     wire::Envelope envelope = alloc_of(1);
@@ -181,6 +196,11 @@ TEST(Decode, ANameKeepsNoControlCharacters) {
   EXPECT_EQ(decoded_label("\x01\x1f"), "??");
   EXPECT_EQ(decoded_name("\u0080x\u009b31m\u009f"), "?x?31m?") << "terminals obey these, too";
   EXPECT_EQ(decoded_name(" ~\u00a0\u00e9\u20ac"), " ~\u00a0\u00e9\u20ac");
+}
+
+TEST(Decode, ANameCannotTurnTheDirectionOfWriting) {
+  EXPECT_EQ(decoded_name("a\u202eb"), "a?b");
+  EXPECT_EQ(decoded_label("\u2066a\u2069\u200f\u2028"), "?a???");
 }
 
 TEST(Decode, ANameThatIsNoUtf8IsMalformed) {

@@ -7,11 +7,15 @@
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "tests/support/client_table.h"
 
 namespace panbo {
 namespace {
+
+// F_SEAL_EXEC, which the headers of older systems do not have.
+constexpr int kSealExec = 0x0020;
 
 class SharedTableTest : public testing::Test {
  protected:
@@ -34,7 +38,14 @@ TEST_F(SharedTableTest, ItsSizeAndSealsAreFinal) {
   EXPECT_EQ(::ftruncate(client_.memory(), 0), -1);
   EXPECT_EQ(::ftruncate(client_.memory(), 1 << 20), -1);
   EXPECT_EQ(::fcntl(client_.memory(), F_ADD_SEALS, F_SEAL_WRITE), -1);
-  EXPECT_EQ(::fcntl(client_.memory(), F_GET_SEALS), F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+  EXPECT_EQ(::fcntl(client_.memory(), F_GET_SEALS) & ~kSealExec, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+}
+
+TEST_F(SharedTableTest, NobodyCanMakeAProgramOfIt) {
+  // MFD_NOEXEC_SEAL.
+  if (!UniqueFd(::memfd_create("probe", MFD_CLOEXEC | 0x0008)).valid()) GTEST_SKIP() << "before Linux 6.3";
+  EXPECT_NE(::fcntl(client_.memory(), F_GET_SEALS) & kSealExec, 0);
+  EXPECT_EQ(::fchmod(client_.memory(), 0777), -1);
 }
 
 TEST_F(SharedTableTest, AHoleInItReadsAsZeros) {
