@@ -36,13 +36,6 @@ class IdentityTest : public PanbodTest {
     ::waitpid(pid, &status, 0);
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
   }
-
-  [[nodiscard]] std::vector<wire::Client> clients() {
-    wire::Envelope message;
-    message.mutable_get_clients();
-    const FromDaemon answer = admin_.ask(message);
-    return {answer.message.clients().clients().begin(), answer.message.clients().clients().end()};
-  }
 };
 
 TEST_F(IdentityTest, AnotherUserNeverGetsTheBo) {
@@ -77,32 +70,8 @@ TEST_F(IdentityTest, EvictionByUserTakesOnlyThatUsers) {
   EXPECT_EQ(admin_.stats().ready().bytes(), kMiB);
 }
 
-TEST_F(IdentityTest, CredentialsAreThoseOfTheOneWhoConnected) {
-  WirePeer peer = connect_and_greet("connector");
-  // The connector's socket in other hands, of another user.
-  ASSERT_TRUE(as_other_user([&peer] { return peer.alloc(4096).message.has_granted(); }));
-  const auto all = clients();
-  const auto found =
-      std::find_if(all.begin(), all.end(), [](const wire::Client& client) { return client.name() == "connector"; });
-  ASSERT_NE(found, all.end());
-  EXPECT_EQ(found->uid(), 0u);
-  EXPECT_EQ(found->pid(), ::getpid());
-  EXPECT_EQ(found->leased().count(), 1u);
-}
-
 TEST_F(IdentityTest, TheAdminSocketIsNotForEverybody) {
   EXPECT_TRUE(as_other_user([this] { return !WirePeer::can_connect(daemon_.admin_socket_path()); }));
-}
-
-TEST_F(IdentityTest, APeerThatIsDeadBeforeItIsAcceptedDoesNoHarm) {
-  for (int i = 0; i < 50; ++i) {
-    ASSERT_TRUE(as_other_user([this] {
-      const WirePeer peer = connect();
-      return true;
-    }));
-  }
-  expect_bystander_served();
-  await("they are gone", [this] { return clients().size() == 1; });
 }
 
 }  // namespace

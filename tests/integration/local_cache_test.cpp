@@ -1,8 +1,4 @@
 // Leases that clients keep unused, with the real panbod: what is taken back, and what a client can do to its table.
-#include <atomic>
-#include <random>
-#include <thread>
-
 #include "tests/integration/panbod_test.h"
 #include "tests/support/client_table.h"
 
@@ -63,54 +59,6 @@ TEST_F(LocalCacheTest, ExtraOnesComeWithTheirFds) {
   EXPECT_GE(grants.size(), 5);
   EXPECT_EQ(answer.fds.size(), static_cast<size_t>(grants.size()));
   for (int i = 1; i < grants.size(); ++i) EXPECT_EQ(lease_use(table.word(grants[i].slot())), LeaseUse::kUnused);
-}
-
-// The table is the client's: nonsense in it costs the client its own leases at most.
-TEST_F(LocalCacheTest, ATableFullOfNoiseDisturbsNobody) {
-  {
-    WirePeer peer = connect();
-    const ClientTable table = peer.hello_with_table();
-    WirePeer good = connect();
-    const ClientTable good_table = good.hello_with_table();
-    const wire::Grant in_use = one_of(good, kMiB);
-    std::atomic<bool> end = false;
-    std::thread noise([&] {
-      std::mt19937 random(1);
-      while (!end) table.word(random() % kLeaseTableWords) = static_cast<uint32_t>(random());
-    });
-    std::vector<uint64_t> leases;
-    for (int i = 0; i < 300; ++i) {
-      const FromDaemon granted = peer.alloc(4096);
-      EXPECT_TRUE(granted.message.has_granted());
-      if (HasFailure()) break;
-      leases.push_back(granted.message.granted().grants(0).lease_id());
-      peer.send_leases_unused();
-      if (i % 10 == 0) admin_.evict_all();
-      if (i % 3 == 0) {
-        peer.release({leases.front()});
-        leases.erase(leases.begin());
-      }
-      const wire::Stats stats = admin_.stats();
-      EXPECT_LE(stats.local().count(), stats.leased().count());
-      expect_bystander_served();
-    }
-    end = true;
-    noise.join();
-    EXPECT_FALSE(good_table.taken(in_use.slot()));
-  }
-  expect_nothing_leaked();
-}
-
-TEST_F(LocalCacheTest, ATakenLeaseIsReleasedOnce) {
-  WirePeer peer = connect();
-  const ClientTable table = peer.hello_with_table();
-  const wire::Grant unused = one_of(peer, kMiB);
-  free(peer, table, unused);
-  admin_.evict_all();
-  peer.release({unused.lease_id()});
-  wire::Envelope again;
-  again.mutable_release()->add_lease_ids(unused.lease_id());
-  EXPECT_EQ(peer.ask(again).message.failure().code(), wire::FAILURE_UNKNOWN_LEASE);
 }
 
 TEST_F(LocalCacheTest, AnOlderLibraryGetsNoTable) {

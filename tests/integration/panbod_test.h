@@ -4,7 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <string>
+#include <utility>
 
 #include "tests/support/await.h"
 #include "tests/support/panbod_process.h"
@@ -16,7 +18,9 @@ constexpr uint64_t kMiB = uint64_t{1} << 20;
 
 class PanbodTest : public testing::Test {
  protected:
-  PanbodTest() {
+  /// As for PanbodProcess.
+  explicit PanbodTest(const std::string& settings = "", std::function<void(const std::string&)> prepare = {})
+      : daemon_("sim", settings, -1, std::move(prepare)) {
     bystander_.hello("bystander");
     // Both sides of a connection that is being accepted cost fds; count when all is quiet.
     expect_bystander_served();

@@ -5,8 +5,10 @@
 #include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -25,17 +27,22 @@ UniqueFd open_log(const std::string& path, int fd) {
   return UniqueFd(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
 }
 
-pid_t spawn(const std::vector<std::string>& command, const UniqueFd& output) {
+pid_t spawn(const std::vector<std::string>& command, const UniqueFd& output, const std::function<void()>& prepare) {
   std::vector<char*> argv;
   for (const std::string& word : command) argv.push_back(const_cast<char*>(word.c_str()));
   argv.push_back(nullptr);
+  // Another user may have no way to the folder that it is in.
+  const UniqueFd program(::open(command[0].c_str(), O_PATH | O_CLOEXEC));
   const pid_t pid = ::fork();
   if (pid < 0) throw std::runtime_error("cannot fork");
   if (pid == 0) {
-    ::prctl(PR_SET_PDEATHSIG, SIGTERM);
     ::dup2(output.get(), STDOUT_FILENO);
     ::dup2(output.get(), STDERR_FILENO);
+    prepare();
+    // A process that becomes another user's loses this.
+    ::prctl(PR_SET_PDEATHSIG, SIGTERM);
     ::execv(argv[0], argv.data());
+    ::execveat(program.get(), "", argv.data(), environ, AT_EMPTY_PATH);
     ::_exit(127);
   }
   return pid;
@@ -52,18 +59,23 @@ std::string executable_directory() {
   return std::filesystem::read_symlink("/proc/self/exe").parent_path();
 }
 
-PanbodProcess::PanbodProcess(const std::string& device, const std::string& settings, int log_fd) : log_fd_(log_fd) {
+PanbodProcess::PanbodProcess(const std::string& device, const std::string& settings, int log_fd,
+                             std::function<void(const std::string&)> prepare)
+    : log_fd_(log_fd), prepare_(std::move(prepare)) {
   std::string pattern = "/tmp/panbod-XXXXXX";
   if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no directory below /tmp");
   directory_ = pattern;
   if (!(std::ofstream(config_path()) << settings << std::flush))
     throw std::runtime_error("cannot write " + config_path());
   command_ = {panbod_executable(), "--device", device, "--socket", socket_path(), "--config", config_path()};
+  if (const char* wrapper = std::getenv("PANBO_TEST_WRAPPER")) command_.insert(command_.begin(), wrapper);
   start();
 }
 
 void PanbodProcess::start() {
-  pid_ = spawn(command_, open_log(log_path(), log_fd_));
+  pid_ = spawn(command_, open_log(log_path(), log_fd_), [this] {
+    if (prepare_) prepare_(directory_);
+  });
   const auto limit = std::chrono::steady_clock::now() + kStartLimit;
   // The admin socket is the last thing that it opens.
   while (!WirePeer::can_connect(admin_socket_path())) {

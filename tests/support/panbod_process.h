@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <csignal>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -14,7 +15,12 @@ class PanbodProcess {
   /// Starts it on a device, with its sockets in a new directory below /tmp, and waits until it accepts clients.
   /// `settings` is the text of its configuration file, config_path(). Its log goes to log_path(), or to `log_fd`, which
   /// is borrowed. Throws std::runtime_error with the log's text if it does not serve.
-  explicit PanbodProcess(const std::string& device = "sim", const std::string& settings = "", int log_fd = -1);
+  ///
+  /// `prepare` is called with that directory in the new process, before it becomes panbod: for limits, another user,
+  /// the environment. If PANBO_TEST_WRAPPER is set, that program is run with panbod's command line as its arguments,
+  /// and is expected to become panbod in the end.
+  explicit PanbodProcess(const std::string& device = "sim", const std::string& settings = "", int log_fd = -1,
+                         std::function<void(const std::string& directory)> prepare = {});
   /// Ends it with SIGTERM if it still runs, and removes the directory.
   ~PanbodProcess();
   PanbodProcess(const PanbodProcess&) = delete;
@@ -44,6 +50,7 @@ class PanbodProcess {
   std::vector<std::string> command_;
   /// -1: the file at log_path().
   const int log_fd_;
+  std::function<void(const std::string&)> prepare_;
   pid_t pid_ = -1;
 };
 

@@ -3,12 +3,12 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-#include "tests/integration/panbod_test.h"
+#include "tests/faults/faults_test.h"
 
 namespace panbo {
 namespace {
 
-class ClientsTest : public PanbodTest {
+class KilledClientsTest : public FaultsTest {
  protected:
   /// Runs `body` in a process of its own, which then waits to be killed, and kills it.
   void killed_after(const std::function<void()>& body) {
@@ -38,23 +38,19 @@ class ClientsTest : public PanbodTest {
   }
 };
 
-TEST_F(ClientsTest, KilledBeforeHello) {
+TEST_F(KilledClientsTest, fault_09_killed_before_hello) {
   killed_after([this] { [[maybe_unused]] static auto peer = std::make_unique<WirePeer>(connect()); });
-  expect_nothing_leaked();
-  expect_bystander_served();
 }
 
-TEST_F(ClientsTest, KilledWithLeases) {
+TEST_F(KilledClientsTest, fault_09_killed_with_leases) {
   killed_after([this] {
     static auto peer = std::make_unique<WirePeer>(connect_and_greet());
     static std::vector<FromDaemon> leases;
     for (int i = 0; i < 20; ++i) leases.push_back(peer->alloc(kMiB));
   });
-  expect_nothing_leaked();
-  expect_bystander_served();
 }
 
-TEST_F(ClientsTest, KilledWithGrantsItHadNotRead) {
+TEST_F(KilledClientsTest, fault_09_killed_with_grants_it_had_not_read) {
   killed_after([this] {
     static auto peer = std::make_unique<WirePeer>(connect_and_greet());
     wire::Envelope message;
@@ -63,14 +59,10 @@ TEST_F(ClientsTest, KilledWithGrantsItHadNotRead) {
     // The answer to the second request means that the first one was answered too.
     peer->send(message);
   });
-  expect_nothing_leaked();
-  expect_bystander_served();
 }
 
-TEST_F(ClientsTest, KilledWhileItsRequestWaits) {
-  wire::Simulate limit;
-  limit.set_memory_limit(2 * kMiB);
-  admin_.simulate(limit);
+TEST_F(KilledClientsTest, fault_09_killed_while_its_request_waits) {
+  limit_memory(2 * kMiB);
   killed_after([this] {
     static auto peer = std::make_unique<WirePeer>(connect_and_greet());
     static const FromDaemon all = peer->alloc(2 * kMiB);
@@ -80,11 +72,9 @@ TEST_F(ClientsTest, KilledWhileItsRequestWaits) {
     message.mutable_alloc()->set_timeout_ns(3600'000'000'000);
     other->send(message);
   });
-  expect_nothing_leaked();
-  expect_bystander_served();
 }
 
-TEST_F(ClientsTest, KilledWhileAJobUsesItsBo) {
+TEST_F(KilledClientsTest, fault_09_killed_while_a_job_uses_its_bo) {
   uint64_t inode = 0;
   int ends[2];
   ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
@@ -101,23 +91,18 @@ TEST_F(ClientsTest, KilledWhileAJobUsesItsBo) {
   });
   ASSERT_EQ(::read(reading.get(), &inode, sizeof(inode)), static_cast<ssize_t>(sizeof(inode)));
   await("the BO drains", [this] { return admin_.stats().draining().count() == 1; });
-  EXPECT_EQ(admin_.stats().ready().bytes(), 4096u) << "only the bystander's";
-  wire::Simulate end;
-  end.mutable_job()->set_inode(inode);
-  end.mutable_job()->set_end(true);
-  admin_.simulate(end);
-  await("the BO is ready", [this] { return admin_.stats().ready().bytes() == kMiB + 4096; });
+  EXPECT_EQ(admin_.stats().ready().bytes(), 0u);
+  end_job(inode);
+  await("the BO is ready", [this] { return admin_.stats().ready().bytes() == kMiB; });
   expect_nothing_leaked();
 }
 
-TEST_F(ClientsTest, ManyComeAndGo) {
+TEST_F(KilledClientsTest, fault_08_many_come_and_go) {
   for (int i = 0; i < 2000; ++i) {
     WirePeer peer = connect_and_greet();
     const FromDaemon lease = peer.alloc(4096 * static_cast<uint64_t>(1 + i % 7));
     ASSERT_TRUE(lease.message.has_granted());
   }
-  expect_nothing_leaked();
-  expect_bystander_served();
 }
 
 }  // namespace

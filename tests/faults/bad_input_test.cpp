@@ -6,7 +6,7 @@
 #include <array>
 
 #include "proto/limits.h"
-#include "tests/integration/panbod_test.h"
+#include "tests/faults/faults_test.h"
 
 namespace panbo {
 namespace {
@@ -16,18 +16,9 @@ std::vector<std::byte> bytes(std::string_view text) {
   return {view.begin(), view.end()};
 }
 
-class BadInputTest : public PanbodTest {
- protected:
-  void TearDown() override {
-    expect_bystander_served();
-    expect_nothing_leaked();
-    PanbodTest::TearDown();
-  }
+using BadInputTest = FaultsTest;
 
-  wire::FailureCode code_of(const FromDaemon& answer) { return answer.message.failure().code(); }
-};
-
-TEST_F(BadInputTest, APacketThatDoesNotParseEndsTheConnection) {
+TEST_F(BadInputTest, fault_15_a_packet_that_does_not_parse_ends_the_connection) {
   for (const std::string_view text : {"\xff\xff\xff\xff", "\x0a", "\x1a\x05\x0a", "\x08"}) {
     WirePeer peer = connect_and_greet();
     peer.send_raw(bytes(text));
@@ -37,21 +28,21 @@ TEST_F(BadInputTest, APacketThatDoesNotParseEndsTheConnection) {
   EXPECT_EQ(logged("not a message of panbo.proto"), 4u);
 }
 
-TEST_F(BadInputTest, APacketThatIsTooLargeEndsTheConnection) {
+TEST_F(BadInputTest, fault_15_a_packet_that_is_too_large_ends_the_connection) {
   WirePeer peer = connect_and_greet();
   peer.send_raw(std::vector<std::byte>(limits::kMaxPacketBytes + 1));
   peer.await_end();
   EXPECT_EQ(logged("too large"), 1u);
 }
 
-TEST_F(BadInputTest, AnEmptyPacketEndsTheConnection) {
+TEST_F(BadInputTest, fault_15_an_empty_packet_ends_the_connection) {
   WirePeer peer = connect_and_greet();
   peer.send_raw({});
   peer.await_end();
   EXPECT_EQ(logged("empty packet"), 1u);
 }
 
-TEST_F(BadInputTest, FdsFromAClientAreClosedAndEndTheConnection) {
+TEST_F(BadInputTest, fault_07_fds_from_a_client_are_closed_and_end_the_connection) {
   const UniqueFd file(::open("/dev/null", O_RDONLY | O_CLOEXEC));
   for (const size_t count : {size_t{1}, limits::kMaxBatch}) {
     WirePeer peer = connect_and_greet();
@@ -61,7 +52,7 @@ TEST_F(BadInputTest, FdsFromAClientAreClosedAndEndTheConnection) {
   EXPECT_EQ(logged("sent file descriptors"), 2u);
 }
 
-TEST_F(BadInputTest, AsManyFdsAsTheKernelAllowsAreClosed) {
+TEST_F(BadInputTest, fault_07_as_many_fds_as_the_kernel_allows_are_closed) {
   WirePeer peer = connect_and_greet();
   constexpr size_t kMost = 253;
   std::array<char, CMSG_SPACE(sizeof(int) * kMost)> control{};
@@ -84,7 +75,7 @@ TEST_F(BadInputTest, AsManyFdsAsTheKernelAllowsAreClosed) {
   peer.await_end();
 }
 
-TEST_F(BadInputTest, SizesOutOfRangeAreRefused) {
+TEST_F(BadInputTest, fault_15_sizes_out_of_range_are_refused) {
   WirePeer peer = connect();
   const uint64_t largest = peer.hello().max_bo_size();
   for (const uint64_t size : {uint64_t{0}, largest + 1, UINT64_MAX - 1, UINT64_MAX}) {
@@ -94,7 +85,7 @@ TEST_F(BadInputTest, SizesOutOfRangeAreRefused) {
   EXPECT_EQ(logged("size or flag is out of range"), 1u);
 }
 
-TEST_F(BadInputTest, FlagsThatAreUnknownOrContradictAreRefused) {
+TEST_F(BadInputTest, fault_15_flags_that_are_unknown_or_contradict_are_refused) {
   WirePeer peer = connect_and_greet();
   constexpr uint32_t kBoth = wire::ALLOC_FLAG_EXECUTABLE | wire::ALLOC_FLAG_HEAP;
   for (const uint32_t flags : {8u, 1u << 31, UINT32_MAX, kBoth}) {
@@ -102,14 +93,14 @@ TEST_F(BadInputTest, FlagsThatAreUnknownOrContradictAreRefused) {
   }
 }
 
-TEST_F(BadInputTest, AnAllocOfNothingIsRefused) {
+TEST_F(BadInputTest, fault_15_an_alloc_of_nothing_is_refused) {
   WirePeer peer = connect_and_greet();
   wire::Envelope message;
   message.mutable_alloc();
   EXPECT_EQ(code_of(peer.ask(message)), wire::FAILURE_INVALID_ARGUMENT);
 }
 
-TEST_F(BadInputTest, MoreThanABatchEndsTheConnection) {
+TEST_F(BadInputTest, fault_06_more_than_a_batch_ends_the_connection) {
   WirePeer peer = connect_and_greet();
   wire::Envelope message;
   for (size_t i = 0; i < limits::kMaxBatch; ++i) message.mutable_alloc()->add_items()->set_size(4096);
@@ -121,7 +112,7 @@ TEST_F(BadInputTest, MoreThanABatchEndsTheConnection) {
   peer.await_end();
 }
 
-TEST_F(BadInputTest, ALeaseThatIsNotTheCallersStays) {
+TEST_F(BadInputTest, fault_04_a_lease_that_is_not_the_callers_stays) {
   const FromDaemon theirs = bystander_.alloc(4096);
   const uint64_t lease = theirs.message.granted().grants(0).lease_id();
   WirePeer peer = connect_and_greet();
@@ -135,7 +126,7 @@ TEST_F(BadInputTest, ALeaseThatIsNotTheCallersStays) {
   bystander_.release({lease});
 }
 
-TEST_F(BadInputTest, ALeaseIsReleasedOnce) {
+TEST_F(BadInputTest, fault_04_a_lease_is_released_once) {
   WirePeer peer = connect_and_greet();
   const FromDaemon granted = peer.alloc(4096);
   wire::Envelope message;
@@ -144,7 +135,7 @@ TEST_F(BadInputTest, ALeaseIsReleasedOnce) {
   EXPECT_EQ(code_of(peer.ask(message)), wire::FAILURE_UNKNOWN_LEASE);
 }
 
-TEST_F(BadInputTest, ASecondHelloEndsTheConnectionAndItsLeases) {
+TEST_F(BadInputTest, fault_15_a_second_hello_ends_the_connection_and_its_leases) {
   WirePeer peer = connect_and_greet();
   const FromDaemon granted = peer.alloc(4096);
   wire::Envelope message;
@@ -154,13 +145,13 @@ TEST_F(BadInputTest, ASecondHelloEndsTheConnectionAndItsLeases) {
   EXPECT_EQ(logged("second Hello"), 1u);
 }
 
-TEST_F(BadInputTest, HelloComesFirst) {
+TEST_F(BadInputTest, fault_15_hello_comes_first) {
   WirePeer peer = connect();
   EXPECT_EQ(code_of(peer.alloc(4096)), wire::FAILURE_PROTOCOL);
   peer.await_end();
 }
 
-TEST_F(BadInputTest, AVersionThatNobodySpeaksIsRefused) {
+TEST_F(BadInputTest, fault_15_a_version_that_nobody_speaks_is_refused) {
   WirePeer peer = connect();
   wire::Envelope message;
   message.mutable_hello()->set_protocol_version(0);
@@ -168,7 +159,7 @@ TEST_F(BadInputTest, AVersionThatNobodySpeaksIsRefused) {
   peer.await_end();
 }
 
-TEST_F(BadInputTest, AdminRequestsOnTheClientSocketAreRefused) {
+TEST_F(BadInputTest, fault_15_admin_requests_on_the_client_socket_are_refused) {
   WirePeer peer = connect_and_greet();
   wire::Envelope stats;
   stats.mutable_get_stats();
@@ -183,13 +174,13 @@ TEST_F(BadInputTest, AdminRequestsOnTheClientSocketAreRefused) {
   EXPECT_EQ(logged("belongs on the admin socket"), 1u);
 }
 
-TEST_F(BadInputTest, ClientRequestsOnTheAdminSocketAreRefused) {
+TEST_F(BadInputTest, fault_15_client_requests_on_the_admin_socket_are_refused) {
   wire::Envelope message;
   message.mutable_alloc()->add_items()->set_size(4096);
   EXPECT_EQ(code_of(admin_.ask(message)), wire::FAILURE_NOT_PERMITTED);
 }
 
-TEST_F(BadInputTest, AnUnknownRequestIsNamedAndUnknownFieldsAreIgnored) {
+TEST_F(BadInputTest, fault_15_an_unknown_request_is_named_and_unknown_fields_are_ignored) {
   WirePeer peer = connect_and_greet();
   // Field 1000, an empty message; and the request id 9.
   peer.send_raw(bytes(std::string_view("\x08\x09\xc2\x3e\x00", 5)));

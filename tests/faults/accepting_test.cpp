@@ -1,17 +1,16 @@
 // Connections in numbers that a daemon was not made for.
 #include <sys/resource.h>
 
-#include <fstream>
 #include <stdexcept>
 #include <string>
 #include <thread>
 
-#include "tests/integration/panbod_test.h"
+#include "tests/faults/faults_test.h"
 
 namespace panbo {
 namespace {
 
-class AcceptingTest : public PanbodTest {
+class AcceptingTest : public FaultsTest {
  protected:
   /// Takes the daemon the right to open one more fd. Returns the limits to restore.
   rlimit fill_fd_table() {
@@ -25,15 +24,10 @@ class AcceptingTest : public PanbodTest {
 
 /// How often the main thread of a process has gone to sleep.
 uint64_t sleeps(pid_t pid) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/status");
-  const std::string key = "voluntary_ctxt_switches:";
-  for (std::string line; std::getline(file, line);) {
-    if (line.starts_with(key)) return std::stoull(line.substr(key.size()));
-  }
-  throw std::runtime_error("the process is gone");
+  return status_of(pid, "voluntary_ctxt_switches");
 }
 
-TEST_F(AcceptingTest, OneUserMayConnectOnlySoOften) {
+TEST_F(AcceptingTest, fault_11_one_user_may_connect_only_so_often) {
   std::vector<WirePeer> peers;
   // The bystander is one of the 256.
   for (int i = 0; i < 255; ++i) peers.push_back(connect_and_greet());
@@ -51,7 +45,7 @@ TEST_F(AcceptingTest, OneUserMayConnectOnlySoOften) {
   });
 }
 
-TEST_F(AcceptingTest, AFullFdTableNeitherSpinsNorEndsTheDaemon) {
+TEST_F(AcceptingTest, fault_10_a_full_fd_table_neither_spins_nor_ends_the_daemon) {
   const rlimit old = fill_fd_table();
   // What the daemon was just about to close makes room for one or two.
   std::vector<WirePeer> waiting;
@@ -72,19 +66,22 @@ TEST_F(AcceptingTest, AFullFdTableNeitherSpinsNorEndsTheDaemon) {
   expect_bystander_served();
 }
 
-TEST_F(AcceptingTest, AGrantThatCannotBeSentForWantOfFdsIsRetried) {
-  FromDaemon warm = bystander_.alloc(kMiB);
+TEST_F(AcceptingTest, fault_02_a_grant_that_cannot_be_sent_for_want_of_fds_is_retried) {
+  // Small enough to stay in the cache for a while.
+  constexpr uint64_t kSize = kMiB / 2;
+  FromDaemon warm = bystander_.alloc(kSize);
   bystander_.release({warm.message.granted().grants(0).lease_id()});
   warm.fds.clear();
-  await("it is ready", [this] { return admin_.stats().ready().bytes() > kMiB; });
+  await("it is ready", [this] { return admin_.stats().ready().bytes() == kSize; });
   const rlimit old = fill_fd_table();
   std::thread later([&] {
     await("it is leased", [this] { return admin_.stats().leased().count() == 1; });
     ::prlimit(daemon_.pid(), RLIMIT_NOFILE, &old, nullptr);
   });
-  const FromDaemon answer = bystander_.alloc(kMiB);
+  const FromDaemon answer = bystander_.alloc(kSize);
   later.join();
-  EXPECT_TRUE(answer.message.has_granted()) << answer.message.failure().message();
+  ASSERT_TRUE(answer.message.has_granted()) << answer.message.failure().message();
+  bystander_.release({grant_of(answer).lease_id()});
 }
 
 }  // namespace
