@@ -28,6 +28,9 @@ struct AllocRequests::Open {
   std::optional<Time> deadline;
   /// Until then it waits for what was asked back, whatever its caller says. Nothing: nothing was asked back.
   std::optional<Time> grace;
+  /// Until then it waits, too: for that scan of the tables to be completed. 0: no scan was needed yet.
+  uint64_t scan = 0;
+  bool scanning = false;
   /// Why it was not served last time.
   Errno error{};
   uint64_t arrival = 0;
@@ -45,8 +48,11 @@ struct AllocRequests::Open {
     for (const Demand& demand : demands) sum += BoKey{.kind = demand.kind, .size = demand.size}.memory();
     return sum;
   }
-  /// When it is over. It waits, so it has one of the two.
-  [[nodiscard]] Time end() const { return std::max(deadline.value_or(Time::min()), grace.value_or(Time::min())); }
+  /// When it is over, unless something else ends it before.
+  [[nodiscard]] Time end() const {
+    if (scanning && !deadline) return Time::max();
+    return std::max(deadline.value_or(Time::min()), grace.value_or(Time::min()));
+  }
 };
 
 /// While it lives: the supplies of a request that waits are its own.
@@ -74,7 +80,7 @@ void AllocRequests::start(const Asker& asker, std::vector<Demand> demands, Durat
   auto open = std::make_shared<Open>();
   open->asker = asker;
   open->demands = std::move(demands);
-  open->arrival = next_arrival_++;
+  open->arrival = ++next_arrival_;
   if (timeout > Duration::zero()) open->deadline = now + std::min(timeout, Time::max() - now);
   auto charge = Charge::take(open->demands.front().account, {.requests = 1});
   if (!charge) {
@@ -155,7 +161,9 @@ void AllocRequests::serve_waiting(Ladder ladder, Time now) {
 
 std::optional<Time> AllocRequests::next_deadline() const {
   std::optional<Time> next;
-  for (const OpenPtr& open : waiting_) next = earlier(next, open->end());
+  for (const OpenPtr& open : waiting_) {
+    if (!open->scanning || open->deadline) next = earlier(next, open->end());
+  }
   return next;
 }
 
@@ -203,27 +211,48 @@ bool AllocRequests::may_wait(Open& open, Errno error, Time now) {
       (error == Errno{EDQUOT} && open.demands.front().account->can_ever_hold(allocator_.cost_of(open.demands)));
   if (!may_pass) return false;
   open.error = error;
-  const bool coming = ask_back(open, now);
-  if (coming && !open.grace) open.grace = now + local_.options().grace;
-  return coming || open.deadline;
+  return ask_back(open, now) != AskBack::kNothing || open.deadline;
 }
 
 void AllocRequests::ask_back(Time now) {
-  for (const OpenPtr& open : waiting_) ask_back(*open, now);
+  for (auto waiting = waiting_.begin(); waiting != waiting_.end();) {
+    const OpenPtr open = *waiting;
+    const bool was_scanning = open->scanning;
+    const AskBack answer = ask_back(*open, now);
+    if (!was_scanning || answer != AskBack::kNothing || open->deadline) {
+      ++waiting;
+      continue;
+    }
+    waiting = waiting_.erase(waiting);
+    // What it needs may have become free while the tables were looked at.
+    if (const auto tried = attempt(open, Ladder::kWhole, now); !tried) {
+      give_back(open, now);
+      listener_.failed(open->asker, open->demands, tried.error());
+    }
+  }
 }
 
-bool AllocRequests::ask_back(const Open& open, Time now) {
+AskBack AllocRequests::ask_back(Open& open, Time now) {
+  const Account& account = *open.demands.front().account;
+  open.scanning = false;
+  Need need{.asker = &account, .request = open.arrival, .scan = open.scan};
   if (open.error == Errno{EDQUOT}) {
     const Cost cost = allocator_.cost_of(open.demands);
-    const Account* full = open.demands.front().account->full_for(cost);
-    if (full == nullptr) return false;
-    const Cost missing = full->missing_for(cost);
+    need.account = account.full_for(cost);
+    if (need.account == nullptr) return AskBack::kNothing;
+    const Cost missing = need.account->missing_for(cost);
     // What can be unused takes as many bytes of memory as of addresses.
-    const uint64_t bytes = std::max(missing.bytes, missing.addresses);
-    return local_.ask_back({.account = full, .bytes = bytes, .bos = missing.bos}, now);
+    need.bytes = std::max(missing.bytes, missing.addresses);
+    need.bos = missing.bos;
+  } else {
+    need.bytes = allocator_.missing(open.demands);
+    if (need.bytes == 0) need.bytes = open.memory();
   }
-  const uint64_t missing = allocator_.missing(open.demands);
-  return local_.ask_back({.bytes = missing > 0 ? missing : kEverything}, now);
+  const AskBack answer = local_.ask_back(need, now);
+  open.scanning = answer == AskBack::kScanning;
+  if (open.scanning && open.scan == 0) open.scan = local_.next_scan();
+  if (answer == AskBack::kComing && !open.grace) open.grace = now + local_.options().grace;
+  return answer;
 }
 
 void AllocRequests::give_back(const OpenPtr& open, Time now) {

@@ -61,7 +61,7 @@ class AllocRequests {
   /// Tries again those that wait, if the pool has had new supplies since the last time.
   void serve_waiting(Time now);
 
-  /// Asks back what clients keep unused by now, for those that wait.
+  /// The tables were looked at: asks back what clients keep unused by now, for those that wait.
   void ask_back(Time now);
 
   /// Whether somebody waits for memory.
@@ -90,7 +90,7 @@ class AllocRequests {
   Result<void> attempt(const OpenPtr& open, Ladder ladder, Time now);
   void attempt_failed(const OpenPtr& open, Errno error, Time now);
   [[nodiscard]] bool may_wait(Open& open, Errno error, Time now);
-  bool ask_back(const Open& open, Time now);
+  AskBack ask_back(Open& open, Time now);
   void give_back(const OpenPtr& open, Time now);
   void finish_if_complete(const OpenPtr& open);
   void add_pending(BoId bo, const OpenPtr& open);

@@ -8,10 +8,12 @@
 // back it is leased to the client like any other, so one that never does harms nobody but itself.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <vector>
 
@@ -20,6 +22,8 @@
 #include "daemon/core/clock.h"
 #include "daemon/core/ids.h"
 #include "daemon/core/stats.h"
+#include "daemon/service/lease_book.h"
+#include "daemon/service/lease_goals.h"
 #include "daemon/service/local_leases.h"
 #include "daemon/service/session.h"
 
@@ -37,18 +41,26 @@ struct LocalOptions {
   Duration overdue = std::chrono::seconds(10);
 };
 
-/// What has to come back before a request can be served.
-struct Need {
-  /// Only what is charged to this account helps; nullptr: anything does.
-  const Account* account = nullptr;
-  uint64_t bytes = 0;
-  uint64_t bos = 0;
+/// The answer to a request that found no memory.
+enum class AskBack {
+  /// What clients keep unused cannot help it.
+  kNothing,
+  /// Not known yet: the tables are being looked at, or will be in a moment. The request asks again when scans() has
+  /// reached what next_scan() is now.
+  kScanning,
+  /// It is going to be taken, or is on its way already.
+  kComing,
 };
-
-inline constexpr uint64_t kEverything = UINT64_MAX;
 
 class LocalCache {
  public:
+  // What a tick does at most: looks at as many words as a table has, in so many tables, takes so many leases, and
+  // passes over so many more that were taken before.
+  static constexpr uint64_t kWordsInPiece = kLeaseTableWords;
+  static constexpr uint64_t kTablesInPiece = 64;
+  static constexpr uint64_t kLeasesInPiece = 64;
+  static constexpr uint64_t kPassedInPiece = 512;
+
   /// `on_overdue` is told once of a client that keeps what was taken from it, and how much that is; it may be empty.
   /// `pool` must outlive this.
   LocalCache(BoPool& pool, LocalOptions options, std::function<void(ClientId, const Amount&)> on_overdue);
@@ -57,7 +69,8 @@ class LocalCache {
   [[nodiscard]] bool enabled() const { return options_.decay > Duration::zero(); }
   [[nodiscard]] const LocalOptions& options() const { return options_; }
 
-  /// A client has a table. `port` and `table` must stay valid until close().
+  /// A client has a table. `port` and `table` must stay valid until close(). `account` is the client's, its parent is
+  /// the user's.
   void open(ClientId client, ClientPort& port, std::shared_ptr<const Account> account, std::span<LeaseWord> table);
   /// The client is gone. All its leases were removed.
   void close(ClientId client);
@@ -75,62 +88,104 @@ class LocalCache {
   /// The client, which has a table, says that something is unused. Costs nothing but the first time until a scan.
   void client_says_unused(ClientId client, Time now);
 
-  // What is unused now, of all clients or of one.
-  [[nodiscard]] Amount unused() const;
+  // What is unused, of all clients or of one, as of the last look at each table: that is at most `interval` ago, longer
+  // only while a client's message that something is unused is on its way. Costs nothing.
+  [[nodiscard]] Amount unused() const { return book_.everybody().unused; }
   [[nodiscard]] Amount unused(ClientId client) const;
 
-  // What was taken and not given back, by all clients or by one.
-  [[nodiscard]] Amount taken() const;
+  // What was taken and not given back, by all clients or by one. Costs nothing.
+  [[nodiscard]] Amount taken() const { return book_.everybody().taken; }
   [[nodiscard]] Amount taken(ClientId client) const;
 
-  /// Takes unused leases, the longest unused first, until `need` is met or there are no more. Their BOs are destroyed
-  /// when they come back. Returns what was taken.
+  /// Looks at all tables soon, and then takes unused leases, the longest unused first, until `need` is met or there are
+  /// no more. tick() does that piece by piece. The BOs are destroyed when they come back. Returns what it is going to
+  /// take as of the last look; where that is not everything, its count is an estimate.
   Amount take(const Need& need, Time now);
 
-  /// The same for a request that could not be served, counting what is on its way already; takes nothing if that would
-  /// not be enough. Returns whether it is worth waiting.
-  bool ask_back(const Need& need, Time now);
+  /// A request could not be served, and `need` is what it lacks. Counts what is on its way already and was not promised
+  /// to another; takes nothing if all together would not be enough, and of others only what the request's own user does
+  /// not have. Costs the same however much there is: tick() does the work.
+  AskBack ask_back(const Need& need, Time now);
+  /// How many scans were completed.
+  [[nodiscard]] uint64_t scans() const { return scans_; }
+  /// The number of the first scan that has not begun: only that one sees all that is unused now.
+  [[nodiscard]] uint64_t next_scan() const { return begun_ + 1; }
 
-  /// When tick() wants to be called; nothing is due before.
+  /// How many words were looked at since the start, of all tables or of a client's.
+  [[nodiscard]] uint64_t looked() const { return looked_; }
+  [[nodiscard]] uint64_t looked(ClientId client) const;
+
+  /// When tick() wants to be called; nothing is due before. It is in the past while something is unfinished.
   [[nodiscard]] std::optional<Time> next_deadline() const;
-  /// Returns whether the tables were looked at.
+  /// Does one piece of what there is to do. Returns whether that completed a scan.
   bool tick(Time now);
 
  private:
   struct Client {
-    ClientPort* port = nullptr;
+    Client(LeaseBook& book, ClientId id, ClientPort& p, std::shared_ptr<const Account> a, std::span<LeaseWord> table)
+        : port(&p), account(std::move(a)), leases(book, id, *account, table) {}
+
+    ClientPort* port;
     std::shared_ptr<const Account> account;
     LocalLeases leases;
+    uint64_t looked = 0;
     /// It was told of as overdue.
     bool overdue = false;
-    /// Something was taken since its bell rang last.
-    bool ring_due = false;
   };
-  struct Candidate {
-    LocalLeases::Unused lease;
-    Client* client = nullptr;
+  /// A scan that is under way.
+  struct Scan {
+    Time began;
+    /// The client that was passed last.
+    ClientId passed;
+    bool any_watched = false;
+    uint64_t looked = 0;
   };
 
-  [[nodiscard]] static bool counts_for(const Client& client, const Account* account);
-  [[nodiscard]] std::vector<Candidate> look_at_all(const Account* account, Time now);
-  Amount take(std::vector<Candidate>& candidates, const Need& need, Time now);
-  void took(uint64_t count, Time now);
+  /// What a piece may still look at.
+  struct Left {
+    uint64_t words = kWordsInPiece;
+    uint64_t tables = kTablesInPiece;
+  };
+
+  void scan_soon(Time now);
+  void rest_some(Left& left, Time now);
+  bool scan_some(Left& left, Time now);
+  /// Returns false if the piece has no room for the client's words.
+  bool scan_client(Client& client, Left& left, Time now);
+  void end_scan(Time now);
   void keep_headroom(Time now);
-  void take_decayed(Client& client, Time now);
+  void take_some(Time now);
+  bool take(LeaseRef ref, AfterRelease after, Time now);
+  void count_looked(Client& client, uint64_t words);
+  [[nodiscard]] bool decay_is_due() const;
   void find_overdue(Time now);
 
   BoPool& pool_;
   const LocalOptions options_;
   const Duration interval_;
   const std::function<void(ClientId, const Amount&)> on_overdue_;
+  LeaseBook book_;
+  LeaseGoals goals_{book_};
   /// By id, so that one run is like the other.
   std::map<ClientId, Client> clients_;
-  /// The next scan; nothing while no table is watched.
+  /// The next scan; nothing while no table is watched and nobody asks.
   std::optional<Time> scan_at_;
-  /// No client is overdue before; nothing if nothing was taken.
-  std::optional<Time> overdue_at_;
-  /// Leases that were taken and not given back.
-  uint64_t outstanding_ = 0;
+  /// No scan begins before, however many ask.
+  Time no_scan_before_{};
+  std::optional<Scan> scan_;
+  /// Tables in which the last scan found nothing unused and nothing changed.
+  std::vector<ClientId> resting_;
+  uint64_t begun_ = 0;
+  uint64_t scans_ = 0;
+  uint64_t looked_ = 0;
+  /// Clients whose bell is to be rung at the end of a piece.
+  std::set<ClientId> rings_;
+  /// Leases that were unused for the decay time when the last scan ended are being taken.
+  bool decaying_ = false;
+  /// When headroom was last looked at.
+  std::optional<Time> headroom_seen_;
+  /// The latest time that this was told.
+  Time now_{};
 };
 
 }  // namespace panbo

@@ -1,5 +1,4 @@
-// The entries lie side by side and are read one after the other, so a scan costs what the client has leased, however
-// large the table is.
+// A look costs what the client has leased, however large the table is.
 //
 // A client at work leaves nothing unused for most of the time, and would have to send LeasesUnused after every scan
 // that comes at such a moment. But its words change, since each free makes a new generation. So a table is left alone
@@ -11,7 +10,14 @@
 
 namespace panbo {
 
-uint32_t LocalLeases::add(BoId bo, uint64_t bytes, LeaseUse use, Time now) {
+LocalLeases::LocalLeases(LeaseBook& book, ClientId client, const Account& account, std::span<LeaseWord> table)
+    : book_(book),
+      client_(client),
+      table_(table.first(std::min<size_t>(table.size(), kLeaseTableWords))),
+      holder_(book.open(account)) {
+}
+
+uint32_t LocalLeases::add(uint64_t bytes, LeaseUse use, Time now) {
   if (!has_room()) return 0;
   if (free_slots_.empty()) {
     free_slots_.push_back(static_cast<uint32_t>(index_of_slot_.size()));
@@ -19,23 +25,22 @@ uint32_t LocalLeases::add(BoId bo, uint64_t bytes, LeaseUse use, Time now) {
   }
   const uint32_t slot = free_slots_.back();
   free_slots_.pop_back();
-  index_of_slot_[slot] = static_cast<uint32_t>(entries_.size());
+  index_of_slot_[slot] = static_cast<uint32_t>(leases_.size());
   const uint32_t first = use == LeaseUse::kUnused ? next_unused(0) : 0;
   table_[slot].store(first, std::memory_order_seq_cst);
-  entries_.push_back({.bo = bo, .bytes = bytes, .slot = slot, .seen = first, .since = now});
+  leases_.push_back(book_.add(*this, static_cast<uint16_t>(slot), bytes, first, now));
   if (use == LeaseUse::kUnused) watch();
   return slot;
 }
 
 LeaseEnd LocalLeases::remove(uint32_t slot) {
   const uint32_t index = index_of_slot_[slot];
-  const Entry entry = entries_[index];
-  if (entry.taken) taken_.remove(entry.bytes);
-  entries_[index] = entries_.back();
-  index_of_slot_[entries_[index].slot] = index;
-  entries_.pop_back();
+  const LeaseRef ref = leases_[index];
+  leases_[index] = leases_.back();
+  index_of_slot_[book_[leases_[index]].slot] = index;
+  leases_.pop_back();
   free_slots_.push_back(slot);
-  return entry.end;
+  return book_.remove(ref);
 }
 
 void LocalLeases::watch() {
@@ -43,70 +48,39 @@ void LocalLeases::watch() {
   table_[0].store(1, std::memory_order_seq_cst);
 }
 
+bool LocalLeases::wants_look() {
+  if (!watched_) watched_ = look_at_lease(table_[0]) != 0;
+  return watched_;
+}
+
 void LocalLeases::rest(Time now) {
-  const bool in_use = active_ || std::any_of(entries_.begin(), entries_.end(), is_unused);
-  if (!in_use) {
-    watched_ = false;
-    stop_watching(table_[0]);
-    look(now);
-  }
-  active_ = false;
+  watched_ = false;
+  stop_watching(table_[0]);
+  look(now);
 }
 
 void LocalLeases::look(Time now) {
-  for (Entry& entry : entries_) {
-    if (entry.taken) continue;
-    const uint32_t seen = look_at_lease(word(entry));
-    if (seen == entry.seen) continue;
-    entry.seen = seen;
-    entry.since = now;
+  for (const LeaseRef ref : leases_) {
+    const LeaseRecord& lease = book_[ref];
+    if (lease.state == LeaseState::kTaken) continue;
+    const uint32_t seen = look_at_lease(table_[lease.slot]);
+    if (seen == lease.seen) continue;
+    book_.seen(ref, seen, now);
     active_ = true;
-    if (!watched_ && is_unused(entry)) watch();
+    if (!watched_ && lease.state == LeaseState::kUnused) watch();
   }
 }
 
-void LocalLeases::append_unused(std::vector<Unused>& out) const {
-  for (const Entry& entry : entries_) {
-    if (is_unused(entry)) {
-      out.push_back({.bo = entry.bo, .bytes = entry.bytes, .slot = entry.slot, .since = entry.since});
-    }
+bool LocalLeases::take(LeaseRef ref, AfterRelease after, Time now) {
+  const LeaseRecord& lease = book_[ref];
+  LeaseWord& word = table_[lease.slot];
+  if (!take_lease(word, lease.seen)) {
+    book_.seen(ref, look_at_lease(word), now);
+    active_ = true;
+    return false;
   }
-}
-
-bool LocalLeases::take(uint32_t slot, AfterRelease after, Time now) {
-  Entry& entry = entries_[index_of_slot_[slot]];
-  if (entry.taken || !take_lease(word(entry), entry.seen)) return false;
-  entry.taken = true;
-  entry.end = {.after = after, .unused_since = entry.since};
-  entry.since = now;
-  taken_.add(entry.bytes);
+  book_.take(ref, after, now);
   return true;
-}
-
-Amount LocalLeases::unused() const {
-  Amount amount;
-  for (const Entry& entry : entries_) {
-    if (!entry.taken && lease_use(look_at_lease(word(entry))) == LeaseUse::kUnused) amount.add(entry.bytes);
-  }
-  return amount;
-}
-
-Amount LocalLeases::taken_after(Time time) const {
-  Amount amount;
-  if (taken_.count == 0) return amount;
-  for (const Entry& entry : entries_) {
-    if (entry.taken && entry.since > time) amount.add(entry.bytes);
-  }
-  return amount;
-}
-
-std::optional<Time> LocalLeases::first_taken() const {
-  std::optional<Time> first;
-  if (taken_.count == 0) return first;
-  for (const Entry& entry : entries_) {
-    if (entry.taken) first = earlier(first, entry.since);
-  }
-  return first;
 }
 
 }  // namespace panbo

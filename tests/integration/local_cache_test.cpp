@@ -19,7 +19,7 @@ TEST_F(LocalCacheTest, WhatIsLeftUnusedIsTakenAndEndsInTheCache) {
   const wire::Grant used = one_of(peer, kMiB);
   const wire::Grant unused = one_of(peer, kMiB);
   free(peer, table, unused);
-  EXPECT_EQ(admin_.stats().local().count(), 1u);
+  await("it is seen", [this] { return admin_.stats().local().count() == 1; });
   table.await_bell();
   EXPECT_TRUE(table.taken(unused.slot()));
   EXPECT_FALSE(table.taken(used.slot()));
@@ -36,6 +36,7 @@ TEST_F(LocalCacheTest, AnAdministratorAsksBackWhatIsUnused) {
   const ClientTable table = peer.hello_with_table();
   const wire::Grant unused = one_of(peer, kMiB);
   free(peer, table, unused);
+  await("it is seen", [this] { return admin_.stats().local().count() == 1; });
   EXPECT_EQ(admin_.evict_all().asked_back().bytes(), kMiB);
   table.await_bell();
   EXPECT_TRUE(table.taken(unused.slot()));

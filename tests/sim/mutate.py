@@ -20,6 +20,7 @@ REQUESTS = "daemon/service/alloc_requests.cpp"
 SERVICE = "daemon/service/service.cpp"
 LEASES = "daemon/service/local_leases.cpp"
 LOCAL = "daemon/service/local_cache.cpp"
+BOOK = "daemon/service/lease_book.cpp"
 
 RULES = ["--no-waiting-rules", "--no-work-rules", "--no-worker-rules", "--no-fairness-rules"]
 
@@ -61,15 +62,16 @@ MUTATIONS = [
     ("deadlines are not kept", REQUESTS, "listener_.failed(open->asker, open->demands, open->deadline ? Errno{ETIMEDOUT} : open->error);", ""),
     ("a request that waits wakes itself", REQUESTS,
      "if (open_.has_waited) requests_.supplies_seen_ += requests_.pool_.supplies() - before_;", ""),
-    ("a lease is taken without a comparison", LEASES, "!take_lease(word(entry), entry.seen)",
-     "(word(entry).store(with_use(entry.seen, LeaseUse::kTaken)), false)"),
-    ("there is no last look at a table", LEASES, "    stop_watching(table_[0]);\n    look(now);", "    stop_watching(table_[0]);"),
-    ("a taken lease goes to others before its release", LOCAL,
-     "    if (client.leases.take(lease.slot, AfterRelease::kCache, now)) ++taken;",
-     "    if (client.leases.take(lease.slot, AfterRelease::kCache, now)) pool_.take_back_unsent(*pool_.find(lease.bo), now);"),
-    ("a word has a second lease before the first is released", LEASES, "  taken_.add(entry.bytes);\n",
-     "  taken_.add(entry.bytes);\n  free_slots_.push_back(slot);\n"),
-    ("unused leases do not decay", LOCAL, "now - lease.since < options_.decay", "true"),
+    ("a lease is taken without a comparison", LEASES, "!take_lease(word, lease.seen)",
+     "(word.store(with_use(lease.seen, LeaseUse::kTaken)), false)"),
+    ("there is no last look at a table", LEASES, "  stop_watching(table_[0]);\n  look(now);", "  stop_watching(table_[0]);"),
+    ("a taken lease may be taken again", BOOK, "  lease.state = LeaseState::kTaken;\n", ""),
+    ("what was used again is still counted as unused", BOOK, "if (lease_use(word) == LeaseUse::kUnused) enter_unused(ref);",
+     "enter_unused(ref);"),
+    ("a scan passes over tables", LOCAL, "if (!leases.wants_look()) return true;", "if (leases.words() % 2 == 0) return true;"),
+    ("a word has a second lease before the first is released", LEASES, "  book_.take(ref, after, now);\n",
+     "  book_.take(ref, after, now);\n  free_slots_.push_back(lease.slot);\n"),
+    ("unused leases do not decay", LOCAL, "now_ - book_[longest].since >= options_.decay", "false"),
     ("a client's word that it has something unused is not heard", LOCAL, "  if (!scan_at_) scan_at_ = now + interval_;\n}", "}"),
 ]
 

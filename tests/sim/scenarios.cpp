@@ -141,6 +141,7 @@ void asked_back_large(const Rules& rules, std::ostream* trace) {
   stage.step("a client keeps 64 MiB unused");
   SimClient& alice = stage.client(kAlice);
   alice.alloc(items(1, 64 * kMiB), Duration::zero());
+  stage.pass(Duration::zero());
   keeper.answer_bell();
   stage.step("another asks for them, and they are given back");
   stage.pass(std::chrono::milliseconds(200));

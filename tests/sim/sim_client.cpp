@@ -66,6 +66,7 @@ bool SimClient::free_locally(Random& random) {
   bool wake = false;
   lease->word = free_lease(table_[lease->slot], lease->word, table_[0], wake);
   wake_due_ = wake_due_ || wake;
+  ++touches_;
   return true;
 }
 
@@ -75,6 +76,7 @@ bool SimClient::use_locally(Random& random) {
   if (use_lease(table_[lease->slot], lease->word)) {
     lease->word = with_use(lease->word, LeaseUse::kInUse);
     ++used_again;
+    ++touches_;
   }
   return true;
 }
@@ -93,6 +95,7 @@ void SimClient::say_unused() {
 }
 
 void SimClient::say_unused_anyway() {
+  ++touches_;
   say(LeasesUnusedRequest{});
 }
 

@@ -76,6 +76,10 @@ class SimClient : public ClientPort {
 
   /// Sends LeasesUnused, if it has to.
   void say_unused();
+  /// It has yet to say that something is unused.
+  [[nodiscard]] bool has_to_say() const { return wake_due_; }
+  /// How often it has freed or used something without the service's knowledge, or said that it has.
+  [[nodiscard]] uint64_t touches() const { return touches_; }
   /// Sends it without a reason.
   void say_unused_anyway();
   /// Gives back what was taken, if the bell has rung.
@@ -131,6 +135,7 @@ class SimClient : public ClientPort {
   std::span<LeaseWord> table_;
   bool honest_ = true;
   bool wake_due_ = false;
+  uint64_t touches_ = 0;
   bool rung_ = false;
   /// It said Hello; and it has broken the protocol.
   bool greeted_ = false;

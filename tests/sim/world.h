@@ -76,6 +76,9 @@ class World {
   std::ostream* const trace_;
   int steps_ = 0;
   FakeClock clock_;
+  /// SimClient::touches() of all clients, and since when it has been so.
+  uint64_t touches_ = 0;
+  Time touched_{};
   FakeDevice device_;
   Board board_;
   SimWorker worker_;

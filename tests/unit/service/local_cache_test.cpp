@@ -42,6 +42,8 @@ TEST_F(LocalCacheTest, AnUnusedLeaseIsCountedAndStillLeased) {
   const auto client = join_with_table();
   const Grant grant = client->must_alloc(kMiB);
   free(*client, grant);
+  EXPECT_EQ(stats().local, Amount{}) << "nobody has looked";
+  run_for(250ms);
   EXPECT_EQ(stats().local, (Amount{1, kMiB}));
   EXPECT_EQ(stats().leased, (Amount{1, kMiB}));
   const auto rows = std::get<ClientsReply>(service_.handle_admin(ClientsRequest{})).clients;
@@ -158,10 +160,12 @@ TEST_F(LocalCacheTest, PressureTakesHalfAndThenAll) {
     run_for(250ms);
   }
   service_.on_pressure(Pressure::kSome);
+  run_for(20ms);
   EXPECT_TRUE(taken(*client, grants[0]));
   EXPECT_TRUE(taken(*client, grants[1]));
   EXPECT_FALSE(taken(*client, grants[2]));
   service_.on_pressure(Pressure::kFull);
+  run_for(20ms);
   EXPECT_TRUE(taken(*client, grants[3]));
   EXPECT_EQ(client->rings, 2);
   for (const Grant& grant : grants) client->release(grant);
@@ -178,21 +182,40 @@ TEST_F(LocalCacheTest, TheOldestGoFirstWhosesoeverTheyAre) {
   free(*first, young);
   run_for(300ms);
   service_.handle_admin(EvictBytes{kMiB});
+  run_for(20ms);
   EXPECT_TRUE(taken(*second, old));
   EXPECT_FALSE(taken(*first, young));
 }
 
 TEST_F(LocalCacheTest, AnAdministratorsEvictionSaysWhatWasAskedBack) {
-  make_ready(1000, kMiB, 2);
   const auto client = join_with_table(2000);
   const Grant grant = client->must_alloc(kMiB);
   free(*client, grant);
+  run_for(250ms);
+  make_ready(1000, kMiB, 2);
   auto evicted = std::get<EvictedReply>(service_.handle_admin(EvictUid{1000}));
   EXPECT_EQ(evicted.evicted, (Amount{2, 2 * kMiB}));
   EXPECT_EQ(evicted.asked_back, Amount{});
   evicted = std::get<EvictedReply>(service_.handle_admin(EvictAll{}));
   EXPECT_EQ(evicted.evicted, Amount{});
   EXPECT_EQ(evicted.asked_back, (Amount{1, kMiB}));
+  run_for(20ms);
+  EXPECT_TRUE(taken(*client, grant));
+}
+
+TEST_F(LocalCacheTest, PressureTakesWhatWasFreedAMomentAgo) {
+  const auto client = join_with_table();
+  const Grant grant = client->must_alloc(kMiB);
+  free(*client, grant);
+  service_.on_pressure(Pressure::kFull);
+  run_for(0ms);
+  EXPECT_TRUE(taken(*client, grant)) << "nobody had looked before";
+}
+
+TEST_F(LocalCacheTest, PressureWakesNobodyWhereNoTableHasALease) {
+  const auto client = join_with_table();
+  service_.on_pressure(Pressure::kFull);
+  EXPECT_EQ(service_.next_deadline(), std::nullopt);
 }
 
 TEST_F(LocalCacheTest, HeadroomCountsWhatIsUnusedAfterWhatIsReady) {
@@ -266,6 +289,7 @@ TEST_F(LocalCacheTest, WhatWasTakenIsCountedUntilItIsGivenBack) {
   free(*client, grant);
   EXPECT_EQ(stats().taken, Amount{});
   service_.on_pressure(Pressure::kFull);
+  run_for(20ms);
   EXPECT_EQ(stats().taken, (Amount{1, kMiB}));
   EXPECT_EQ(stats().local, Amount{});
   const auto rows = std::get<ClientsReply>(service_.handle_admin(ClientsRequest{})).clients;
@@ -281,6 +305,7 @@ TEST_F(LocalCacheTest, ATakenLeaseIsReleasedOnce) {
   const Grant grant = client->must_alloc(kMiB);
   free(*client, grant);
   service_.on_pressure(Pressure::kFull);
+  run_for(20ms);
   client->release(grant);
   client->release(grant);
   EXPECT_EQ(client->failure(), FailureKind::kUnknownLease);
@@ -293,6 +318,7 @@ TEST_F(LocalCacheTest, ABoThatWasTakenForItsMemoryIsWaitedForBeforeItIsDestroyed
   device_.bo(grant.bo.handle).busy = true;
   free(*client, grant);
   service_.on_pressure(Pressure::kFull);
+  run_for(20ms);
   client->release(grant);
   EXPECT_EQ(stats().draining, (Amount{1, kMiB})) << "and it is charged as long as a job uses it";
   finish_job(grant);

@@ -13,22 +13,43 @@ constexpr Time kStart{1h};
 
 class LocalLeasesTest : public testing::Test {
  protected:
-  uint32_t add(LeaseUse use = LeaseUse::kInUse) { return leases_.add(BoId{1}, 4096, use, kStart); }
+  struct Unused {
+    LeaseRef ref;
+    Time since;
+  };
+
+  uint32_t add(LeaseUse use = LeaseUse::kInUse) { return leases_.add(4096, use, kStart); }
   /// As the client does it. Returns whether it has to tell.
   bool free(uint32_t slot) {
     bool wake = false;
     static_cast<void>(free_lease(words_[slot], words_[slot], words_[0], wake));
     return wake;
   }
-  std::vector<LocalLeases::Unused> unused_at(Time now) {
+  /// What a look finds, the longest unused first.
+  std::vector<Unused> unused_at(Time now) {
     leases_.look(now);
-    std::vector<LocalLeases::Unused> unused;
-    leases_.append_unused(unused);
+    std::vector<Unused> unused;
+    for (LeaseRef ref = leases_.holder().front; ref != 0; ref = book_[ref].links[2].next) {
+      unused.push_back({ref, book_[ref].since});
+    }
+    EXPECT_EQ(unused.size(), leases_.holder().unused.count);
     return unused;
   }
+  /// One scan.
+  void scan(Time now) {
+    if (!leases_.wants_look()) return;
+    leases_.look(now);
+    if (leases_.may_rest()) leases_.rest(now);
+    leases_.end_scan();
+  }
+  /// Takes the one lease that is unused as of the last look.
+  bool take(AfterRelease after, Time now) { return leases_.take(leases_.holder().front, after, now); }
 
   std::array<LeaseWord, 4> words_{};
-  LocalLeases leases_{words_};
+  std::shared_ptr<Account> user_ = std::make_shared<Account>("user", kNoLimit, nullptr);
+  Account account_{"client", kNoLimit, user_};
+  LeaseBook book_;
+  LocalLeases leases_{book_, ClientId{1}, account_, words_};
 };
 
 TEST_F(LocalLeasesTest, EveryLeaseHasAWordUntilTheyRunOut) {
@@ -63,37 +84,41 @@ TEST_F(LocalLeasesTest, KnowsSinceWhenALeaseIsUnused) {
 
 TEST_F(LocalLeasesTest, TakesOnlyWhatItSawUnused) {
   const uint32_t slot = add(LeaseUse::kUnused);
-  leases_.look(kStart);
   words_[slot] = with_use(words_[slot], LeaseUse::kInUse);
-  EXPECT_FALSE(leases_.take(slot, AfterRelease::kDestroy, kStart));
   free(slot);
-  EXPECT_FALSE(leases_.take(slot, AfterRelease::kDestroy, kStart)) << "it was used since";
-  leases_.look(kStart);
-  EXPECT_TRUE(leases_.take(slot, AfterRelease::kDestroy, kStart));
+  EXPECT_FALSE(take(AfterRelease::kDestroy, kStart + 1s)) << "it was used since";
+  EXPECT_EQ(book_[leases_.holder().front].since, kStart + 1s) << "and that was a look";
+  EXPECT_TRUE(take(AfterRelease::kDestroy, kStart + 1s));
   EXPECT_EQ(lease_use(words_[slot]), LeaseUse::kTaken);
+}
+
+TEST_F(LocalLeasesTest, WhatIsUsedWhenItIsToBeTakenIsSeenToBeInUse) {
+  const uint32_t slot = add(LeaseUse::kUnused);
+  words_[slot] = with_use(words_[slot], LeaseUse::kInUse);
+  EXPECT_FALSE(take(AfterRelease::kDestroy, kStart));
+  EXPECT_EQ(leases_.holder().unused, Amount{});
+  EXPECT_EQ(leases_.holder().front, 0u);
 }
 
 TEST_F(LocalLeasesTest, TellsAtTheEndSinceWhenATakenLeaseWasUnused) {
   const uint32_t kept = add(LeaseUse::kUnused), used = add();
   leases_.look(kStart + 1s);
-  ASSERT_TRUE(leases_.take(kept, AfterRelease::kCache, kStart + 5s));
+  ASSERT_TRUE(take(AfterRelease::kCache, kStart + 5s));
   EXPECT_EQ(leases_.remove(kept).unused_since, kStart);
   EXPECT_EQ(leases_.remove(used).unused_since, std::nullopt);
 }
 
 TEST_F(LocalLeasesTest, WhatWasTakenStaysTakenWhateverTheClientWrites) {
   const uint32_t slot = add(LeaseUse::kUnused);
-  leases_.look(kStart);
-  ASSERT_TRUE(leases_.take(slot, AfterRelease::kDestroy, kStart));
+  ASSERT_TRUE(take(AfterRelease::kDestroy, kStart));
   for (const uint32_t word : {0u, 1u, 5u, 0xffffffffu}) {
     words_[slot] = word;
     EXPECT_TRUE(unused_at(kStart + 1s).empty());
-    EXPECT_FALSE(leases_.take(slot, AfterRelease::kCache, kStart + 1s));
-    EXPECT_EQ(leases_.unused(), Amount{});
-    EXPECT_EQ(leases_.taken(), (Amount{1, 4096}));
+    EXPECT_EQ(leases_.holder().unused, Amount{});
+    EXPECT_EQ(leases_.holder().taken, (Amount{1, 4096}));
   }
   EXPECT_EQ(leases_.remove(slot).after, AfterRelease::kDestroy);
-  EXPECT_EQ(leases_.taken(), Amount{});
+  EXPECT_EQ(leases_.holder().taken, Amount{});
 }
 
 TEST_F(LocalLeasesTest, ATableIsWatchedWhileSomethingIsUnused) {
@@ -102,14 +127,22 @@ TEST_F(LocalLeasesTest, ATableIsWatchedWhileSomethingIsUnused) {
   EXPECT_TRUE(free(slot)) << "nobody looks, so the client says so";
   leases_.client_says_unused();
   for (int i = 1; i < 5; ++i) {
-    leases_.look(kStart + i * 1s);
-    leases_.rest(kStart + i * 1s);
+    scan(kStart + i * 1s);
     EXPECT_TRUE(leases_.watched());
   }
   leases_.look(kStart + 5s);
-  ASSERT_TRUE(leases_.take(slot, AfterRelease::kCache, kStart + 5s));
-  leases_.rest(kStart + 5s);
+  ASSERT_TRUE(take(AfterRelease::kCache, kStart + 5s));
+  scan(kStart + 5s);
   EXPECT_FALSE(leases_.watched());
+}
+
+TEST_F(LocalLeasesTest, ATableIsLookedAtBeforeItsClientsMessageHasCome) {
+  const uint32_t slot = add();
+  EXPECT_FALSE(leases_.wants_look());
+  EXPECT_TRUE(free(slot));
+  scan(kStart + 1s);
+  EXPECT_EQ(leases_.holder().unused, (Amount{1, 4096}));
+  EXPECT_TRUE(leases_.watched());
 }
 
 TEST_F(LocalLeasesTest, AClientAtWorkNeedNotSayAgainAndAgainThatSomethingIsUnused) {
@@ -119,16 +152,13 @@ TEST_F(LocalLeasesTest, AClientAtWorkNeedNotSayAgainAndAgainThatSomethingIsUnuse
   // At each scan it happens to use its only lease.
   for (int i = 1; i < 5; ++i) {
     words_[slot] = with_use(words_[slot], LeaseUse::kInUse);
-    leases_.look(kStart + i * 1s);
-    leases_.rest(kStart + i * 1s);
+    scan(kStart + i * 1s);
     EXPECT_TRUE(leases_.watched());
     EXPECT_FALSE(free(slot));
   }
   words_[slot] = with_use(words_[slot], LeaseUse::kInUse);
-  leases_.look(kStart + 6s);
-  leases_.rest(kStart + 6s);
-  leases_.look(kStart + 7s);
-  leases_.rest(kStart + 7s);
+  scan(kStart + 6s);
+  scan(kStart + 7s);
   EXPECT_FALSE(leases_.watched());
   EXPECT_TRUE(free(slot));
 }
@@ -149,7 +179,6 @@ TEST_F(LocalLeasesTest, AnyWordIsALeaseInUseOrUnusedOrNothing) {
   for (uint32_t bits = 0; bits < 4; ++bits) {
     words_[slot] = 0xabcdef00u | bits;
     EXPECT_EQ(unused_at(kStart + 1s).size(), bits == 1 ? 1u : 0u);
-    EXPECT_EQ(leases_.unused().count, bits == 1 ? 1u : 0u);
   }
 }
 

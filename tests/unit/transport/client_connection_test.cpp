@@ -37,8 +37,9 @@ TEST_F(ClientConnectionTest, AWelcomeBringsTheLeaseTableThatWasAskedFor) {
   const ClientTable table(std::move(welcome.fds[0]), std::move(welcome.fds[1]));
   const uint32_t slot = ask(peer, alloc(2, {4096})).message.granted().grants(0).slot();
   ASSERT_TRUE(table.free(slot));
-  EXPECT_EQ(rig_.stats().local.count, 1u);
   rig_.service.on_pressure(Pressure::kFull);
+  rig_.service.tick();
+  rig_.service.tick();
   table.await_bell();
   EXPECT_TRUE(table.taken(slot));
 }
