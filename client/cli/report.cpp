@@ -62,6 +62,11 @@ ordered_json clients_json(const std::vector<wire::Client>& clients) {
   return list;
 }
 
+/// Rounded up.
+uint64_t longest_turn_us(const wire::Stats& stats) {
+  return stats.longest_turn_ns() / 1000 + (stats.longest_turn_ns() % 1000 != 0 ? 1 : 0);
+}
+
 ordered_json stats_json(const wire::Stats& stats, const std::vector<wire::Client>& clients) {
   return {{"version", stats.daemon_version()},
           {"device", {{"backend", stats.backend()}, {"driver", stats.driver()}, {"node", stats.node()}}},
@@ -81,6 +86,7 @@ ordered_json stats_json(const wire::Stats& stats, const std::vector<wire::Client
             {"failed", stats.failed()}}},
           {"evicted", amount_json(stats.evicted())},
           {"purged", amount_json(stats.purged())},
+          {"longest_turn_us", longest_turn_us(stats)},
           {"clients", clients_json(clients)}};
 }
 
@@ -111,9 +117,9 @@ std::string stats_text(const wire::Stats& stats, size_t clients) {
   lost.add(amount_row("evicted", stats.evicted()));
   lost.add(amount_row("purged", stats.purged()));
 
-  return fmt::format("{}\n{} connected\n\n{}\n{}\n{}", device_text(stats),
+  return fmt::format("{}\n{} connected\n\n{}\n{}\n{}\nlongest turn {} us\n", device_text(stats),
                      clients == 1 ? "1 client" : human_count(clients) + " clients", bos.text(), asked.text(),
-                     lost.text());
+                     lost.text(), human_count(longest_turn_us(stats)));
 }
 
 std::string clients_text(const std::vector<wire::Client>& clients) {

@@ -1,6 +1,12 @@
-// One thread turns the event loop; the device worker is the only other one. After each event the timer is set to the
-// service's next deadline, if that is earlier than what it is set to: a deadline that moves away costs nothing, the
-// timer then goes off once in vain.
+// One thread turns the event loop; the device worker is the only other one. It goes round like this:
+//
+//   sleep in the event loop, if nobody has work ► run what the event loop has ready ► one user's turn ► set the timer
+//
+// What the event loop runs is short: whatever can be long waits in the turns (turns.h). So the longest time without a
+// look at the event loop is about one turn; it is measured, and shown by panboctl stats.
+//
+// The timer is set to the service's next deadline, if that is earlier than what it is set to: a deadline that moves
+// away costs nothing, the timer then goes off once in vain.
 
 #include "daemon/app/daemon.h"
 
@@ -14,6 +20,12 @@
 
 namespace panbo {
 namespace {
+
+// Each of them only queues work.
+constexpr int kEventsInARound = 128;
+// The two looks at a BO, and what follows from them.
+constexpr Price kIdlePrice = 6 * kDeviceCall;
+constexpr Price kCreatedPrice = 2 * kDeviceCall;
 
 OpenedBackend open_device(const std::string& name) {
   std::string why;
@@ -63,12 +75,13 @@ Daemon::Daemon(const Settings& settings)
       worker_(*device_.backend),
       service_(*device_.backend, &worker_, memory_, clock_, service_options(settings)),
       transport_(io_, service_, *device_.backend, device_.sim, transport_options(settings)),
-      idle_(io_, device_.backend->event_fd(), FdWatch::Wait::wait_read, [this] { return take_idle(); }),
-      done_(io_, worker_.event_fd(), FdWatch::Wait::wait_read, [this] { return take_done(); }),
+      idle_(io_, service_.turns(), device_.backend->event_fd(), [this] { return take_idle(); }),
+      done_(io_, service_.turns(), worker_.event_fd(), [this] { return take_done(); }),
       timer_(io_),
       manager_(io_) {
   if (settings.pressure.enabled) {
     pressure_.emplace(io_, PressurePaths{.cgroup = cgroup_}, [this](Pressure pressure) {
+      woke();
       spdlog::info("memory pressure: {}", pressure == Pressure::kFull ? "full" : "some");
       service_.on_pressure(pressure);
     });
@@ -136,24 +149,51 @@ void Daemon::run() {
   spdlog::info("panbod {} serves {}", PANBO_VERSION, device);
   manager_.ready("Serving " + device);
   arm_timer();
-  while (io_.run_one() > 0) {
-    worker_.hand_over();
-    arm_timer();
+  while (!io_.stopped()) {
+    if (service_.turns().idle()) sleep();
+    run_round();
   }
 }
 
-bool Daemon::take_idle() {
-  idle_bos_.clear();
-  device_.backend->take_idle(idle_bos_);
-  for (const BoId bo : idle_bos_) service_.on_idle(bo);
-  return true;
+void Daemon::sleep() {
+  awake_since_.reset();
+  io_.run_one();
+  woke();
 }
 
-bool Daemon::take_done() {
-  const DoneWork done = worker_.take_done();
-  if (done.destroyed > 0) service_.on_destroyed(done.destroyed);
-  for (const CreatedBo& created : done.created) service_.on_created(created.id, created.result);
-  return true;
+void Daemon::woke() {
+  if (!awake_since_) awake_since_ = clock_.now();
+}
+
+void Daemon::run_round() {
+  for (int i = 0; i < kEventsInARound && io_.poll_one() > 0; ++i) continue;
+  service_.turns().run_turn(clock_.now());
+  worker_.hand_over();
+  arm_timer();
+  const Time now = clock_.now();
+  service_.turns().busy_for(now - *awake_since_);
+  awake_since_ = now;
+}
+
+Turns::Work::Piece Daemon::take_idle() {
+  if (idle_bos_.empty()) device_.backend->take_idle(idle_bos_);
+  if (idle_bos_.empty()) return {.price = kDeviceCall, .more = false};
+  service_.on_idle(idle_bos_.back());
+  idle_bos_.pop_back();
+  return {.price = kIdlePrice, .more = true};
+}
+
+Turns::Work::Piece Daemon::take_done() {
+  if (created_bos_.empty()) {
+    const DoneWork done = worker_.take_done();
+    if (done.destroyed > 0) service_.on_destroyed(done.destroyed);
+    created_bos_.assign(done.created.begin(), done.created.end());
+  }
+  if (created_bos_.empty()) return {.price = kDeviceCall, .more = false};
+  const CreatedBo created = created_bos_.front();
+  created_bos_.pop_front();
+  service_.on_created(created.id, created.result);
+  return {.price = kCreatedPrice, .more = true};
 }
 
 void Daemon::arm_timer() {
@@ -163,6 +203,7 @@ void Daemon::arm_timer() {
   timer_.expires_at(std::chrono::time_point_cast<std::chrono::steady_clock::duration>(*next));
   timer_.async_wait([this](const boost::system::error_code& error) {
     if (error) return;
+    woke();
     armed_.reset();
     service_.tick();
   });

@@ -4,12 +4,13 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <vector>
 
 #include "daemon/app/board_memory.h"
-#include "daemon/app/fd_watch.h"
+#include "daemon/app/fd_work.h"
 #include "daemon/app/listening_socket.h"
 #include "daemon/app/pressure_watch.h"
 #include "daemon/app/recorder.h"
@@ -40,8 +41,13 @@ class Daemon {
   [[nodiscard]] Settings with_sockets(Settings settings) const;
   [[nodiscard]] ServiceOptions service_options(const Settings& settings);
   [[nodiscard]] TransportOptions transport_options(const Settings& settings) const;
-  bool take_idle();
-  bool take_done();
+  /// Until something has happened.
+  void sleep();
+  /// Something long may begin: from now on the loop is busy, if it was not before.
+  void woke();
+  void run_round();
+  Turns::Work::Piece take_idle();
+  Turns::Work::Piece take_done();
   void arm_timer();
 
   // In order: what is used stands before what uses it.
@@ -60,13 +66,17 @@ class Daemon {
   DeviceThread worker_;
   Service service_;
   Transport transport_;
-  FdWatch idle_;
-  FdWatch done_;
+  FdWork idle_;
+  FdWork done_;
   std::optional<PressureWatch> pressure_;
+  /// What the device and the worker have reported, as far as it waits for the house's turn.
   std::vector<BoId> idle_bos_;
+  std::deque<CreatedBo> created_bos_;
   boost::asio::steady_timer timer_;
   /// When the timer goes off.
   std::optional<Time> armed_;
+  /// Since when the loop is busy; nothing while it sleeps.
+  std::optional<Time> awake_since_ = clock_.now();
   ServiceManager manager_;
 };
 

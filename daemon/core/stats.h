@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "daemon/core/clock.h"
+
 namespace panbo {
 
 /// A number of BOs and their sizes' sum: of heaps too, although they count as less in budgets (BoKey::memory()).
@@ -50,6 +52,9 @@ struct Stats {
   Amount evicted;
   /// Found purged by the kernel.
   Amount purged;
+
+  /// The longest time for which the loop was busy since the start, without looking at what else had happened.
+  Duration longest_turn{};
 };
 
 }  // namespace panbo

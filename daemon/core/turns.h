@@ -9,6 +9,7 @@
 // loop calls run_turn() again and again while idle() is false.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <unordered_map>
@@ -81,6 +82,11 @@ class Turns {
   /// May do nothing although there is work, while those who have it pay off what earlier pieces cost too much.
   void run_turn(Time now);
 
+  /// The loop has been busy for so long without looking at what else has happened.
+  void busy_for(Duration time) { longest_ = std::max(longest_, time); }
+  /// The longest of these times.
+  [[nodiscard]] Duration longest() const { return longest_; }
+
   /// Users that are remembered: who has work, and who has had some a moment ago.
   [[nodiscard]] size_t users() const { return users_.size(); }
 
@@ -104,6 +110,7 @@ class Turns {
   void unlink(Work& work);
 
   const Price quantum_;
+  Duration longest_{};
   size_t works_ = 0;
   std::unordered_map<UserId, User> users_;
   UserList new_;

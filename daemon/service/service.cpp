@@ -319,6 +319,7 @@ Stats Service::stats() const {
   stats.stock = pool_.amount(BoState::kStocked);
   stats.evicted = pool_.evicted();
   stats.purged = pool_.purged();
+  stats.longest_turn = turns_.longest();
   return stats;
 }
 

@@ -9,10 +9,17 @@
 #include "daemon/transport/simulate.h"
 
 namespace panbo {
+namespace {
 
-AdminConnection::AdminConnection(const AdminContext& context, UniqueFd socket,
+// Of each packet of an answer, which has some hundred rows.
+constexpr Price kAnswerPrice = 500;
+
+}  // namespace
+
+AdminConnection::AdminConnection(const AdminContext& context, UniqueFd socket, const Peer& peer,
                                  std::function<void(AdminConnection&)> on_end)
-    : Connection(context.io, std::move(socket), context.limits),
+    : Connection({.io = context.io, .turns = context.service.turns(), .payer = UserId{peer.uid}}, std::move(socket),
+                 context.limits),
       service_(context.service),
       sim_(context.sim),
       daemon_(context.daemon),
@@ -33,8 +40,9 @@ void AdminConnection::on_packet(std::span<const std::byte> packet) {
   } else {
     for (std::string& out : answer(request, std::get<AdminMessage>(incoming.content)))
       output_.push_back(std::move(out));
+    pay(static_cast<Price>(output_.size()) * kAnswerPrice);
   }
-  flush();
+  if (output_.size() == 1) flush();
 }
 
 std::vector<std::string> AdminConnection::answer(RequestId request, const AdminMessage& message) {

@@ -28,7 +28,8 @@ struct AdminContext {
 class AdminConnection : public Connection {
  public:
   /// `on_end` is called once, from the event loop. Throws as Connection does.
-  AdminConnection(const AdminContext& context, UniqueFd socket, std::function<void(AdminConnection&)> on_end);
+  AdminConnection(const AdminContext& context, UniqueFd socket, const Peer& peer,
+                  std::function<void(AdminConnection&)> on_end);
 
  private:
   void on_packet(std::span<const std::byte> packet) override;

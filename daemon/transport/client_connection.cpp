@@ -1,5 +1,9 @@
-// A grant becomes an fd only when it is sent: what waits in the output costs no fd, and an fd that cannot be sent is
-// closed again at once.
+// A grant becomes fds only when it is sent: what waits in the output costs no fd, and fds that cannot be sent are
+// closed again at once. A small answer is sent in the piece that handles its request. A larger grant is exported a few
+// BOs at a time, in pieces of their own, and so is whatever is answered in somebody else's turn.
+//
+// There is never more than one pressure event that the client has not read. What happens meanwhile is remembered, the
+// gravest of it, and told when the client has read that one.
 //
 // A client that does not read is disconnected after a while. If it is the daemon that cannot send, for want of fds or
 // of memory, the client is told so, and the leases that it never got go back.
@@ -8,16 +12,37 @@
 
 #include <spdlog/spdlog.h>
 
-#include <boost/asio/post.hpp>
-#include <boost/container/static_vector.hpp>
+#include <algorithm>
 #include <tuple>
 #include <utility>
 
 namespace panbo {
+namespace {
+
+/// BOs that one piece exports.
+constexpr size_t kExportsAtOnce = 8;
+/// Making the fd, asking for its inode, closing it.
+constexpr Price kExportPrice = 3 * kDeviceCall;
+/// Making a lease table is some 20 us.
+constexpr Price kTablePrice = 200;
+
+// What the service does for a message, by what it names.
+Price price_of(const ClientRequest& message) {
+  if (const auto* alloc = std::get_if<AllocRequest>(&message)) {
+    return static_cast<Price>(alloc->items.size()) * 2 * kDeviceCall;
+  }
+  if (const auto* release = std::get_if<ReleaseRequest>(&message)) {
+    return static_cast<Price>(release->leases.size()) * 2 * kDeviceCall;
+  }
+  return kDeviceCall;
+}
+
+}  // namespace
 
 ClientConnection::ClientConnection(const ClientContext& context, UniqueFd socket, const Peer& peer,
                                    std::function<void(ClientConnection&)> on_end)
-    : Connection(context.io, std::move(socket), context.limits),
+    : Connection({.io = context.io, .turns = context.service.turns(), .payer = UserId{peer.uid}}, std::move(socket),
+                 context.limits),
       service_(context.service),
       backend_(context.backend),
       log_(context.log),
@@ -47,6 +72,11 @@ void ClientConnection::start() {
 }
 
 void ClientConnection::on_packet(std::span<const std::byte> packet) {
+  // Whoever asks has most likely read what came before, and will read the answer.
+  if (event_kept_) {
+    event_due_ = std::exchange(event_kept_, std::nullopt);
+    static_cast<void>(send_event());
+  }
   auto incoming = decode_client(packet);
   if (auto* refusal = std::get_if<Refusal>(&incoming.content)) {
     reply(incoming.request, std::move(refusal->failure));
@@ -55,7 +85,16 @@ void ClientConnection::on_packet(std::span<const std::byte> packet) {
   }
   auto& message = std::get<ClientRequest>(incoming.content);
   if (const auto* hello = std::get_if<HelloRequest>(&message); hello != nullptr && name_.empty()) name_ = hello->name;
-  service_.handle(id_, incoming.request, std::move(message));
+  handle(incoming.request, std::move(message));
+}
+
+void ClientConnection::handle(RequestId request, ClientRequest message) {
+  pay(price_of(message));
+  service_.handle(id_, request, std::move(message));
+}
+
+void ClientConnection::work_off() {
+  handle(RequestId{}, ReleaseRequest{std::exchange(unsent_, {})});
 }
 
 void ClientConnection::on_violation(const char* what) {
@@ -72,13 +111,20 @@ void ClientConnection::on_end(UniqueFd socket) {
 void ClientConnection::reply(RequestId request, ClientReply reply) {
   if (ended()) return;
   if (const auto* event = std::get_if<PressureEvent>(&reply)) {
-    // It goes now or not at all: a client that asks for nothing has no reason to read, and every right to miss it.
-    if (!has_output()) std::ignore = send(encode(request, *event));
+    event_due_ = std::max(event->pressure, event_due_.value_or(event->pressure));
+    send_later();
     return;
   }
   note(reply);
+  const auto* granted = std::get_if<GrantedReply>(&reply);
+  const bool is_small = granted == nullptr || granted->grants.size() <= kExportsAtOnce;
+  const bool at_once = in_own_piece() && output_.empty() && is_small;
   output_.push_back({request, std::move(reply)});
-  flush();
+  if (at_once) {
+    flush();
+  } else {
+    send_later();
+  }
 }
 
 void ClientConnection::note(const ClientReply& reply) {
@@ -104,7 +150,34 @@ void ClientConnection::note(const ClientReply& reply) {
   warn("was refused a request: " + failure->message);
 }
 
+Result<bool> ClientConnection::prepare_front() {
+  if (output_.empty()) return true;
+  const auto* granted = std::get_if<GrantedReply>(&output_.front().reply);
+  if (granted == nullptr) return true;
+  const auto& grants = granted->grants;
+  if (exports_.fds.empty()) {
+    auto charge = fds_in_flight_.take(grants.size());
+    if (!charge) return charge.error();
+    exports_.charge = *std::move(charge);
+  }
+  const size_t end = std::min(grants.size(), exports_.fds.size() + kExportsAtOnce);
+  while (exports_.fds.size() < end) {
+    const Grant& grant = grants[exports_.fds.size()];
+    pay(kExportPrice);
+    auto exported = backend_.export_bo(grant.bo);
+    if (!exported) {
+      exports_ = {};
+      return exported.error();
+    }
+    if (grant.name) backend_.set_name(exported->fd.get(), *grant.name);
+    exports_.inodes.push_back(exported->inode);
+    exports_.fds.push_back(std::move(exported->fd));
+  }
+  return exports_.fds.size() == grants.size();
+}
+
 Result<void> ClientConnection::send_front() {
+  if (output_.empty()) return send_event();
   const Output& front = output_.front();
   Result<void> sent;
   if (const auto* granted = std::get_if<GrantedReply>(&front.reply)) {
@@ -118,7 +191,24 @@ Result<void> ClientConnection::send_front() {
   return sent;
 }
 
+// It is told now or remembered: it never waits in the output, where it would keep requests from being read.
+Result<void> ClientConnection::send_event() {
+  const Pressure pressure = *std::exchange(event_due_, std::nullopt);
+  if (event_unread_) {
+    const auto read = peer_has_read_all(socket());
+    event_unread_ = !read || !*read;
+  }
+  const auto sent = event_unread_ ? Result<void>(Errno{EAGAIN}) : send(encode(RequestId{}, PressureEvent{pressure}));
+  if (sent) {
+    event_unread_ = true;
+  } else {
+    event_kept_ = std::max(pressure, event_kept_.value_or(pressure));
+  }
+  return {};
+}
+
 std::span<LeaseWord> ClientConnection::make_lease_table() {
+  pay(kTablePrice);
   auto made = SharedTable::make();
   if (!made) {
     warn("does without a lease table: " + made.error().message());
@@ -146,25 +236,13 @@ Result<void> ClientConnection::send(RequestId request, const WelcomeReply& welco
 }
 
 Result<void> ClientConnection::send(RequestId request, const GrantedReply& granted) {
-  auto charge = fds_in_flight_.take(granted.grants.size());
-  if (!charge) return charge.error();
-  boost::container::static_vector<UniqueFd, limits::kMaxBatch> owned;
   boost::container::static_vector<int, limits::kMaxBatch> fds;
-  boost::container::static_vector<uint64_t, limits::kMaxBatch> inodes;
-  for (const Grant& grant : granted.grants) {
-    auto exported = backend_.export_bo(grant.bo);
-    if (!exported) return exported.error();
-    if (grant.name) backend_.set_name(exported->fd.get(), *grant.name);
-    fds.push_back(exported->fd.get());
-    inodes.push_back(exported->inode);
-    owned.push_back(std::move(exported->fd));
-  }
-  const std::string packet = encode(request, granted, inodes);
-  if (const auto sent = send_packet(socket(), std::as_bytes(std::span(packet)), fds, MSG_DONTWAIT); !sent) {
-    return sent.error();
-  }
-  fds_in_flight_.add(*std::move(charge));
-  return {};
+  for (const UniqueFd& fd : exports_.fds) fds.push_back(fd.get());
+  const std::string packet = encode(request, granted, exports_.inodes);
+  Exports exports = std::exchange(exports_, {});
+  const auto sent = send_packet(socket(), std::as_bytes(std::span(packet)), fds, MSG_DONTWAIT);
+  if (sent) fds_in_flight_.add(std::move(exports.charge));
+  return sent;
 }
 
 Result<void> ClientConnection::send(const std::string& packet) {
@@ -181,12 +259,7 @@ void ClientConnection::give_up(Errno why) {
     return;
   }
   warn("cannot be sent what it was granted: " + why.message());
-  ReleaseRequest unsent;
-  for (const Grant& grant : granted->grants) unsent.leases.push_back(grant.lease);
-  boost::asio::post(io(), [self = std::static_pointer_cast<ClientConnection>(shared_from_this()),
-                           unsent = std::move(unsent)]() mutable {
-    if (!self->ended()) self->service_.handle(self->id_, RequestId{}, std::move(unsent));
-  });
+  for (const Grant& grant : granted->grants) unsent_.push_back(grant.lease);
   front.reply = FailureReply{FailureKind::kDevice, "the daemon cannot send file descriptors: " + why.message()};
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <bitset>
+#include <boost/container/static_vector.hpp>
 #include <deque>
 #include <functional>
 #include <optional>
@@ -44,11 +45,20 @@ class ClientConnection : public Connection, private ClientPort {
     RequestId request;
     ClientReply reply;
   };
+  /// The fds of the grant that is the first of the output, as far as they have been made.
+  struct Exports {
+    Charge charge;
+    boost::container::static_vector<UniqueFd, limits::kMaxBatch> fds;
+    boost::container::static_vector<uint64_t, limits::kMaxBatch> inodes;
+  };
 
   void on_packet(std::span<const std::byte> packet) override;
   void on_violation(const char* what) override;
   void on_end(UniqueFd socket) override;
-  [[nodiscard]] bool has_output() const override { return !output_.empty(); }
+  [[nodiscard]] bool has_backlog() const override { return !unsent_.empty(); }
+  void work_off() override;
+  [[nodiscard]] bool has_output() const override { return !output_.empty() || event_due_; }
+  Result<bool> prepare_front() override;
   Result<void> send_front() override;
   void give_up(Errno why) override;
 
@@ -60,6 +70,8 @@ class ClientConnection : public Connection, private ClientPort {
   Result<void> send(RequestId request, const WelcomeReply& welcome);
   Result<void> send(RequestId request, const GrantedReply& granted);
   Result<void> send(const std::string& packet);
+  Result<void> send_event();
+  void handle(RequestId request, ClientRequest message);
   void note(const ClientReply& reply);
   void warn(const std::string& what);
   [[nodiscard]] std::string who() const;
@@ -76,6 +88,14 @@ class ClientConnection : public Connection, private ClientPort {
   std::string name_;
   std::optional<SharedTable> table_;
   std::deque<Output> output_;
+  Exports exports_;
+  /// Leases that could not be sent and are to go back.
+  std::vector<LeaseId> unsent_;
+  /// To be sent when the output is empty.
+  std::optional<Pressure> event_due_;
+  /// To be sent when the peer has read the one before.
+  std::optional<Pressure> event_kept_;
+  bool event_unread_ = false;
   /// The kinds of failure that were logged.
   std::bitset<16> logged_;
 };

@@ -85,6 +85,7 @@ std::string encode_stats(RequestId request, const DaemonInfo& daemon, const Stat
   to_wire(stats.evicted, out.mutable_evicted());
   to_wire(stats.purged, out.mutable_purged());
   to_wire(stats.stock, out.mutable_stock());
+  out.set_longest_turn_ns(static_cast<uint64_t>(stats.longest_turn.count()));
   return envelope.SerializeAsString();
 }
 

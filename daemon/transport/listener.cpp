@@ -17,11 +17,13 @@ namespace panbo {
 namespace {
 
 constexpr auto kPause = std::chrono::milliseconds(100);
+constexpr Price kAcceptPrice = 5 * kDeviceCall;
 
 }  // namespace
 
-Listener::Listener(boost::asio::io_context& io, UniqueFd socket, std::function<void(UniqueFd, const Peer&)> on_accept)
-    : socket_(io), pause_(io), on_accept_(std::move(on_accept)) {
+Listener::Listener(boost::asio::io_context& io, Turns& turns, UniqueFd socket,
+                   std::function<void(UniqueFd, const Peer&)> on_accept)
+    : turns_(turns), socket_(io), pause_(io), on_accept_(std::move(on_accept)) {
   socket_.assign(socket.get());
   static_cast<void>(socket.release());
   wait();
@@ -29,8 +31,13 @@ Listener::Listener(boost::asio::io_context& io, UniqueFd socket, std::function<v
 
 void Listener::wait() {
   socket_.async_wait(boost::asio::posix::stream_descriptor::wait_read, [this](const boost::system::error_code& error) {
-    if (!error) accept();
+    if (!error) turns_.add(kHouse, *this);
   });
+}
+
+Turns::Work::Piece Listener::do_piece(Time) {
+  accept();
+  return {.price = kAcceptPrice, .more = false};
 }
 
 void Listener::accept() {
@@ -64,7 +71,7 @@ void Listener::pause(Errno why) {
   paused_ = true;
   pause_.expires_after(kPause);
   pause_.async_wait([this](const boost::system::error_code& error) {
-    if (!error) accept();
+    if (!error) turns_.add(kHouse, *this);
   });
 }
 

@@ -8,6 +8,12 @@
 #include <utility>
 
 namespace panbo {
+namespace {
+
+// A session, and a place in the event loop: some 20 us.
+constexpr Price kSetUpPrice = 200;
+
+}  // namespace
 
 Transport::Transport(boost::asio::io_context& io, Service& service, Backend& backend, SimControl* sim,
                      TransportOptions options)
@@ -29,14 +35,15 @@ Transport::Transport(boost::asio::io_context& io, Service& service, Backend& bac
 }
 
 void Transport::serve_clients(UniqueFd socket) {
-  client_listener_.emplace(io_, std::move(socket), [this](UniqueFd connection, const Peer& peer) {
-    accept_client(std::move(connection), peer);
-  });
+  client_listener_.emplace(
+      io_, client_context_.service.turns(), std::move(socket),
+      [this](UniqueFd connection, const Peer& peer) { accept_client(std::move(connection), peer); });
 }
 
 void Transport::serve_administrators(UniqueFd socket) {
-  admin_listener_.emplace(io_, std::move(socket),
-                          [this](UniqueFd connection, const Peer&) { accept_administrator(std::move(connection)); });
+  admin_listener_.emplace(
+      io_, client_context_.service.turns(), std::move(socket),
+      [this](UniqueFd connection, const Peer& peer) { accept_administrator(std::move(connection), peer); });
 }
 
 void Transport::accept_client(UniqueFd socket, const Peer& peer) {
@@ -48,32 +55,49 @@ void Transport::accept_client(UniqueFd socket, const Peer& peer) {
     user.full = true;
     return;
   }
+  ++user.clients;
+  auto newcomer = std::make_unique<Newcomer>(*this, std::move(socket), peer);
+  client_context_.service.turns().add(UserId{peer.uid}, *newcomer);
+  newcomers_.emplace(newcomer.get(), std::move(newcomer));
+}
+
+Turns::Work::Piece Transport::Newcomer::do_piece(Time) {
+  transport_.set_up(std::move(socket_), peer_);
+  transport_.newcomers_.erase(this);
+  return {.price = kSetUpPrice, .more = false};
+}
+
+void Transport::set_up(UniqueFd socket, const Peer& peer) {
   try {
     auto client = std::make_shared<ClientConnection>(client_context_, std::move(socket), peer,
                                                      [this](ClientConnection& ended) { end_client(ended); });
     clients_.emplace(client.get(), client);
-    ++user.clients;
     client->start();
   } catch (const boost::system::system_error& error) {
     log_.warn(peer.uid, fmt::format("a client of uid {} cannot be served: {}", peer.uid, error.what()));
+    leave(peer.uid);
   }
 }
 
 void Transport::end_client(ClientConnection& client) {
-  const auto user = users_.find(client.peer().uid);
-  user->second.full = false;
-  if (--user->second.clients == 0) users_.erase(user);
+  leave(client.peer().uid);
   clients_.erase(&client);
 }
 
-void Transport::accept_administrator(UniqueFd socket) {
+void Transport::leave(uint32_t uid) {
+  const auto user = users_.find(uid);
+  user->second.full = false;
+  if (--user->second.clients == 0) users_.erase(user);
+}
+
+void Transport::accept_administrator(UniqueFd socket, const Peer& peer) {
   if (administrators_.size() >= options_.administrators) {
     spdlog::warn("{} administrators are connected, and there may be no more", administrators_.size());
     return;
   }
   try {
     auto administrator = std::make_shared<AdminConnection>(
-        admin_context_, std::move(socket), [this](AdminConnection& ended) { administrators_.erase(&ended); });
+        admin_context_, std::move(socket), peer, [this](AdminConnection& ended) { administrators_.erase(&ended); });
     administrators_.emplace(administrator.get(), administrator);
     administrator->start();
   } catch (const boost::system::system_error& error) {

@@ -43,9 +43,24 @@ class Transport {
   [[nodiscard]] ClientLog& client_log() { return log_; }
 
  private:
+  /// A client that was accepted, and waits for its user's turn to be set up.
+  class Newcomer : public Turns::Work {
+   public:
+    Newcomer(Transport& transport, UniqueFd socket, const Peer& peer)
+        : transport_(transport), socket_(std::move(socket)), peer_(peer) {}
+    Piece do_piece(Time now) override;
+
+   private:
+    Transport& transport_;
+    UniqueFd socket_;
+    const Peer peer_;
+  };
+
   void accept_client(UniqueFd socket, const Peer& peer);
-  void accept_administrator(UniqueFd socket);
+  void set_up(UniqueFd socket, const Peer& peer);
+  void accept_administrator(UniqueFd socket, const Peer& peer);
   void end_client(ClientConnection& client);
+  void leave(uint32_t uid);
 
   /// Connections of one user, as long as there are any.
   struct User {
@@ -60,6 +75,7 @@ class Transport {
   const ClientContext client_context_;
   const AdminContext admin_context_;
   std::unordered_map<uint32_t, User> users_;
+  std::unordered_map<Newcomer*, std::unique_ptr<Newcomer>> newcomers_;
   std::unordered_map<ClientConnection*, std::shared_ptr<ClientConnection>> clients_;
   std::unordered_map<AdminConnection*, std::shared_ptr<AdminConnection>> administrators_;
   std::optional<Listener> client_listener_;

@@ -34,6 +34,7 @@ wire::Stats some_stats() {
   set(stats.mutable_purged(), 8, 1536);
   set(stats.mutable_stock(), 9, 9216);
   set(stats.mutable_taken(), 6, 1024);
+  stats.set_longest_turn_ns(1'234'001);
   return stats;
 }
 
@@ -58,7 +59,7 @@ TEST(ReportTest, TheJsonIsWhatProgramsRelyOn) {
       R"("held":{"count":3,"bytes":12288},"ready":{"count":4000,"bytes":1073741824},"local":{"count":5,"bytes":2048},)"
       R"("stock":{"count":9,"bytes":9216},"taken":{"count":6,"bytes":1024}},)"
       R"("alloc":{"requests":1000,"cached":800,"fresh":150,"waited":20,"failed":10},)"
-      R"("evicted":{"count":7,"bytes":700},"purged":{"count":8,"bytes":1536},)"
+      R"("evicted":{"count":7,"bytes":700},"purged":{"count":8,"bytes":1536},"longest_turn_us":1235,)"
       R"("clients":[{"id":12,"name":"glmark2","uid":1000,"pid":4711,"leased":{"count":3,"bytes":3145728},)"
       R"("local":{"count":2,"bytes":1048576},"taken":{"count":1,"bytes":4096}}]})");
 }
@@ -92,7 +93,7 @@ TEST(ReportTest, AnEmptyDaemonHasTheSameJsonMembers) {
   const auto json = stats_json({}, {});
   EXPECT_EQ(json["bo"]["held"].dump(), R"({"count":0,"bytes":0})");
   EXPECT_EQ(json["clients"].dump(), "[]");
-  EXPECT_EQ(json.size(), 7u);
+  EXPECT_EQ(json.size(), 8u);
 }
 
 TEST(ReportTest, JsonKeepsTheLargestNumbers) {
@@ -129,7 +130,9 @@ TEST(ReportTest, StatsAreAlignedTables) {
             "\n"
             "Given back         count        size\n"
             "evicted                7       700 B\n"
-            "purged                 8     1.5 KiB\n");
+            "purged                 8     1.5 KiB\n"
+            "\n"
+            "longest turn 1,235 us\n");
 }
 
 TEST(ReportTest, ClientsAreATable) {

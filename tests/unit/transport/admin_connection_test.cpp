@@ -38,7 +38,7 @@ class AdminConnectionTest : public testing::Test {
                                .daemon = daemon_,
                                .settings = settings_,
                                .limits = limits_};
-    auto administrator = std::make_shared<AdminConnection>(context, std::move(ours),
+    auto administrator = std::make_shared<AdminConnection>(context, std::move(ours), Peer{},
                                                            [this](AdminConnection& c) { administrators_.erase(&c); });
     administrator->start();
     administrators_.emplace(administrator.get(), administrator);
@@ -46,7 +46,7 @@ class AdminConnectionTest : public testing::Test {
   }
   wire::Envelope next(TestPeer& peer) {
     std::optional<TestPeer::Packet> packet;
-    EXPECT_TRUE(run_until(rig_.io, [&] { return (packet = peer.receive()).has_value(); }));
+    EXPECT_TRUE(run_until(rig_.io, rig_.service.turns(), [&] { return (packet = peer.receive()).has_value(); }));
     return packet ? packet->message : wire::Envelope{};
   }
   wire::Envelope ask(TestPeer& peer, const wire::Envelope& request) {
@@ -56,7 +56,7 @@ class AdminConnectionTest : public testing::Test {
     return answer;
   }
   bool run_until_ended() {
-    return run_until(rig_.io, [this] { return administrators_.empty(); });
+    return run_until(rig_.io, rig_.service.turns(), [this] { return administrators_.empty(); });
   }
   static wire::Envelope get_clients() {
     wire::Envelope request;
@@ -142,7 +142,7 @@ TEST_F(AdminConnectionTest, FdsAreClosedAndEndTheConnection) {
 TEST_F(AdminConnectionTest, WhoDoesNotReadIsNotReadFromAndThenDisconnected) {
   limits_.stall_limit = milliseconds(20);
   TestPeer peer = connect(true);
-  while (peer.send(get_clients())) run_what_is_ready(rig_.io);
+  while (peer.send(get_clients())) run_what_is_ready(rig_.io, rig_.service.turns());
   ASSERT_TRUE(run_until_ended());
 }
 

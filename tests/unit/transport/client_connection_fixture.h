@@ -44,7 +44,7 @@ class ClientConnectionTest : public testing::Test {
   /// Waits for the next packet.
   TestPeer::Packet next(TestPeer& peer) {
     std::optional<TestPeer::Packet> packet;
-    EXPECT_TRUE(run_until(rig_.io, [&] { return (packet = peer.receive()).has_value(); }));
+    EXPECT_TRUE(run_until(rig_.io, rig_.service.turns(), [&] { return (packet = peer.receive()).has_value(); }));
     return packet ? *std::move(packet) : TestPeer::Packet{};
   }
   TestPeer::Packet ask(TestPeer& peer, const wire::Envelope& request) {
@@ -52,9 +52,9 @@ class ClientConnectionTest : public testing::Test {
     return next(peer);
   }
   bool run_until_clients(size_t count) {
-    return run_until(rig_.io, [&] { return clients_.size() == count; });
+    return run_until(rig_.io, rig_.service.turns(), [&] { return clients_.size() == count; });
   }
-  void run_ready() { run_what_is_ready(rig_.io); }
+  void run_ready() { run_what_is_ready(rig_.io, rig_.service.turns()); }
 
   /// Sends requests for one BO each until the daemon reads no more. Returns how many were sent.
   uint64_t flood(TestPeer& peer) {

@@ -20,8 +20,8 @@ using Strings = std::vector<std::string>;
 
 class ScriptedConnection : public Connection {
  public:
-  ScriptedConnection(boost::asio::io_context& io, UniqueFd socket, const ConnectionLimits& limits)
-      : Connection(io, std::move(socket), limits) {}
+  ScriptedConnection(const ConnectionLoop& loop, UniqueFd socket, const ConnectionLimits& limits)
+      : Connection(loop, std::move(socket), limits) {}
 
   using Connection::end_when_sent;
 
@@ -66,13 +66,14 @@ class ConnectionTest : public testing::Test {
 
   void start(const ConnectionLimits& limits, bool tiny = false) {
     auto [ours, theirs] = socket_pair(tiny);
-    connection_ = std::make_shared<ScriptedConnection>(io_, std::move(ours), limits);
+    connection_ = std::make_shared<ScriptedConnection>(
+        ConnectionLoop{.io = io_, .turns = turns_, .payer = UserId{1000}}, std::move(ours), limits);
     connection_->start();
     peer_.emplace(std::move(theirs));
   }
-  void run_ready() { run_what_is_ready(io_); }
+  void run_ready() { run_what_is_ready(io_, turns_); }
   bool run_until_end() {
-    return run_until(io_, [this] { return connection_->ends > 0; });
+    return run_until(io_, turns_, [this] { return connection_->ends > 0; });
   }
   /// What the peer can receive now.
   Strings received() {
@@ -89,6 +90,7 @@ class ConnectionTest : public testing::Test {
   }
 
   boost::asio::io_context io_{1};
+  Turns turns_;
   std::shared_ptr<ScriptedConnection> connection_;
   std::optional<TestPeer> peer_;
 };
@@ -104,7 +106,7 @@ TEST_F(ConnectionTest, PacketsComeWholeAndInOrder) {
 TEST_F(ConnectionTest, OnePacketIsReadInATurn) {
   ASSERT_TRUE(peer_->send_raw("one"));
   ASSERT_TRUE(peer_->send_raw("two"));
-  ASSERT_TRUE(run_until(io_, [this] { return !connection_->packets.empty(); }));
+  ASSERT_TRUE(run_until(io_, turns_, [this] { return !connection_->packets.empty(); }));
   EXPECT_EQ(connection_->packets.size(), 1u);
 }
 
@@ -209,7 +211,7 @@ TEST_F(ConnectionTest, ReadsNothingWhileItCannotSend) {
   EXPECT_FALSE(peer_->was_read());
 
   Strings all = received();
-  ASSERT_TRUE(run_until(io_, [this] { return connection_->output.empty(); }));
+  ASSERT_TRUE(run_until(io_, turns_, [this] { return connection_->output.empty(); }));
   const Strings rest = received();
   all.insert(all.end(), rest.begin(), rest.end());
   Strings expected;
@@ -226,10 +228,10 @@ TEST_P(ConnectionObstacleTest, IsTriedAgainUntilItHasPassed) {
   connection_->put("one");
   connection_->put("two");
   EXPECT_EQ(connection_->attempts, 1) << "what comes behind does not hurry it";
-  ASSERT_TRUE(run_until(io_, [this] { return connection_->attempts >= 5; }));
+  ASSERT_TRUE(run_until(io_, turns_, [this] { return connection_->attempts >= 5; }));
   EXPECT_EQ(received(), Strings{});
   connection_->obstacle.reset();
-  ASSERT_TRUE(run_until(io_, [this] { return connection_->output.empty(); }));
+  ASSERT_TRUE(run_until(io_, turns_, [this] { return connection_->output.empty(); }));
   EXPECT_EQ(received(), (Strings{"one", "two"}));
   EXPECT_TRUE(connection_->given_up.empty());
   EXPECT_EQ(connection_->ends, 0);
@@ -269,7 +271,7 @@ TEST_F(ConnectionTest, WhatReplacesThePacketThatWasGivenUpIsSent) {
   };
   connection_->put("text");
   connection_->put("after");
-  ASSERT_TRUE(run_until(io_, [this] { return connection_->output.empty(); }));
+  ASSERT_TRUE(run_until(io_, turns_, [this] { return connection_->output.empty(); }));
   EXPECT_EQ(received(), (Strings{"instead", "after"}));
   ASSERT_TRUE(peer_->send_raw("request"));
   run_ready();
@@ -282,11 +284,11 @@ TEST_F(ConnectionTest, EachPacketHasTheWholeLimit) {
   connection_->when_given_up = [](ScriptedConnection& c) { c.obstacle.reset(); };
   connection_->obstacle = Errno{EMFILE};
   connection_->put("one");
-  ASSERT_TRUE(run_until(io_, [this] { return connection_->output.empty(); }));
+  ASSERT_TRUE(run_until(io_, turns_, [this] { return connection_->output.empty(); }));
   connection_->obstacle = Errno{ENOMEM};
   connection_->put("two");
   EXPECT_EQ(connection_->given_up, std::vector{Errno{EMFILE}});
-  ASSERT_TRUE(run_until(io_, [this] { return connection_->output.empty(); }));
+  ASSERT_TRUE(run_until(io_, turns_, [this] { return connection_->output.empty(); }));
   EXPECT_EQ(connection_->given_up, (std::vector{Errno{EMFILE}, Errno{ENOMEM}}));
 }
 

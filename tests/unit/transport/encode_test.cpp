@@ -147,6 +147,7 @@ TEST(Encode, TheLargestStats) {
   stats.purged = {kMax - 15, kMax - 16};
   stats.stock = {kMax - 17, kMax - 18};
   stats.taken = {kMax - 19, kMax - 20};
+  stats.longest_turn = Duration::max();
   const auto packets = encode(kRequest, daemon, AdminReply{stats});
   ASSERT_EQ(packets.size(), 1u);
   const auto envelope = parsed(packets[0]);
@@ -168,6 +169,7 @@ TEST(Encode, TheLargestStats) {
   expect_amount(out.purged(), stats.purged);
   expect_amount(out.stock(), stats.stock);
   expect_amount(out.taken(), stats.taken);
+  EXPECT_EQ(out.longest_turn_ns(), static_cast<uint64_t>(stats.longest_turn.count()));
 }
 
 TEST(Encode, AThousandClientsWithTheLongestNames) {

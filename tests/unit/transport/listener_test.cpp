@@ -17,17 +17,18 @@ namespace {
 class ListenerTest : public testing::Test {
  protected:
   void listen() {
-    listener_.emplace(io_, listening_.take_socket(), [this](UniqueFd connection, const Peer& peer) {
+    listener_.emplace(io_, turns_, listening_.take_socket(), [this](UniqueFd connection, const Peer& peer) {
       accepted_.push_back(std::move(connection));
       peers_.push_back(peer);
     });
   }
   bool run_until_accepted(size_t count) {
-    return run_until(io_, [&] { return accepted_.size() == count; });
+    return run_until(io_, turns_, [&] { return accepted_.size() == count; });
   }
 
   LogCapture log_;
   boost::asio::io_context io_{1};
+  Turns turns_;
   AbstractListener listening_;
   std::vector<UniqueFd> accepted_;
   std::vector<Peer> peers_;
@@ -47,7 +48,7 @@ TEST_F(ListenerTest, AcceptsOneInATurn) {
   listen();
   const UniqueFd first = listening_.connect();
   const UniqueFd second = listening_.connect();
-  ASSERT_TRUE(run_until(io_, [this] { return !accepted_.empty(); }));
+  ASSERT_TRUE(run_until(io_, turns_, [this] { return !accepted_.empty(); }));
   EXPECT_EQ(accepted_.size(), 1u);
 }
 
@@ -82,7 +83,7 @@ TEST_F(ListenerTest, PausesWhileThereAreNoFdsAndGoesOnWhenThereAre) {
   const UniqueFd third = listening_.connect();
   {
     const NoMoreFds no_more_fds;
-    ASSERT_TRUE(run_until(io_, [this] { return log_.count("no connections are accepted for now") == 1; }));
+    ASSERT_TRUE(run_until(io_, turns_, [this] { return log_.count("no connections are accepted for now") == 1; }));
     // It leaves the socket alone, although that stays readable.
     io_.restart();
     io_.poll();
@@ -101,8 +102,8 @@ TEST_F(ListenerTest, PausesWhileThereAreNoFdsAndGoesOnWhenThereAre) {
 TEST_F(ListenerTest, PausesWhenNothingCanEverBeAccepted) {
   // Does not listen: always ready, always EINVAL.
   UniqueFd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  listener_.emplace(io_, std::move(socket), [](UniqueFd, const Peer&) {});
-  ASSERT_TRUE(run_until(io_, [this] { return log_.count("no connections are accepted for now") == 1; }));
+  listener_.emplace(io_, turns_, std::move(socket), [](UniqueFd, const Peer&) {});
+  ASSERT_TRUE(run_until(io_, turns_, [this] { return log_.count("no connections are accepted for now") == 1; }));
   io_.restart();
   io_.poll();
   io_.restart();

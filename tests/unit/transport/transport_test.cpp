@@ -29,7 +29,7 @@ class TransportTest : public testing::Test {
   wire::Envelope ask(TestPeer& peer, const wire::Envelope& request) {
     EXPECT_TRUE(peer.send(request));
     std::optional<TestPeer::Packet> packet;
-    EXPECT_TRUE(run_until(rig_.io, [&] { return (packet = peer.receive()).has_value(); }));
+    EXPECT_TRUE(run_until(rig_.io, rig_.service.turns(), [&] { return (packet = peer.receive()).has_value(); }));
     return packet ? packet->message : wire::Envelope{};
   }
   wire::Envelope get_stats() {
@@ -38,7 +38,7 @@ class TransportTest : public testing::Test {
     return request;
   }
   bool is_turned_away(TestPeer& peer) {
-    return run_until(rig_.io, [&] { return peer.at_end(); });
+    return run_until(rig_.io, rig_.service.turns(), [&] { return peer.at_end(); });
   }
   size_t connected() { return std::get<ClientsReply>(rig_.service.handle_admin(ClientsRequest{})).clients.size(); }
 
@@ -87,7 +87,7 @@ TEST_F(TransportTest, AUserHasNoMoreClientsThanItsLimit) {
   EXPECT_EQ(connected(), 2u);
 
   first.take_socket().reset();
-  ASSERT_TRUE(run_until(rig_.io, [this] { return connected() == 1; }));
+  ASSERT_TRUE(run_until(rig_.io, rig_.service.turns(), [this] { return connected() == 1; }));
   TestPeer fifth(clients_.connect());
   EXPECT_TRUE(ask(fifth, hello(1)).has_welcome());
   TestPeer sixth(clients_.connect());
@@ -103,10 +103,10 @@ TEST_F(TransportTest, AdministratorsAreNoMoreThanTheirLimit) {
   EXPECT_TRUE(ask(first, get_stats()).has_stats());
   first.take_socket().reset();
   // Only the event loop can tell when the place is free.
-  ASSERT_TRUE(run_until(rig_.io, [this] {
+  ASSERT_TRUE(run_until(rig_.io, rig_.service.turns(), [this] {
     TestPeer next(administrators_.connect());
     if (!next.send(get_stats())) return false;
-    run_what_is_ready(rig_.io);
+    run_what_is_ready(rig_.io, rig_.service.turns());
     return next.receive().has_value();
   }));
   EXPECT_TRUE(ask(second, get_stats()).has_stats());
@@ -120,7 +120,7 @@ TEST(Transport, EndsEveryConnectionWithItself) {
     Transport transport(rig.io, rig.service, *rig.sim, nullptr, {});
     transport.serve_clients(listening.take_socket());
     ASSERT_TRUE(client.send(hello(1)));
-    ASSERT_TRUE(run_until(rig.io, [&] { return client.receive().has_value(); }));
+    ASSERT_TRUE(run_until(rig.io, rig.service.turns(), [&] { return client.receive().has_value(); }));
     EXPECT_FALSE(client.at_end());
   }
   EXPECT_TRUE(client.at_end());

@@ -41,7 +41,7 @@ TEST_P(UnsendableGrantTest, IsRefusedAfterTheLimitAndGivenBack) {
   const auto failure = ask(peer, alloc(2, {4096, 4096}));
   EXPECT_EQ(failure.message.request_id(), 2u);
   EXPECT_EQ(failure.message.failure().code(), wire::FAILURE_DEVICE);
-  ASSERT_TRUE(run_until(rig_.io, [&] { return rig_.stats().leased.count == 0; }));
+  ASSERT_TRUE(run_until(rig_.io, rig_.service.turns(), [&] { return rig_.stats().leased.count == 0; }));
   EXPECT_EQ(log_.count("cannot be sent what it was granted"), 1u);
 
   fail_exports(0);
@@ -68,7 +68,7 @@ TEST_F(ClientConnectionTest, UnreadFdsHaveALimit) {
   ASSERT_TRUE(peer.send(alloc(3, {4096, 4096})));
   run_ready();
   const auto account_is_full = [&] { return rig_.stats().requests == 65; };
-  ASSERT_TRUE(run_until(rig_.io, account_is_full));
+  ASSERT_TRUE(run_until(rig_.io, rig_.service.turns(), account_is_full));
   EXPECT_EQ(peer.receive()->fds.size(), 63u);
   EXPECT_EQ(next(peer).fds.size(), 2u);
 }
