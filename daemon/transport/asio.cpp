@@ -1,0 +1,3 @@
+// Asio's own functions, for all who include its headers.
+
+#include <boost/asio/impl/src.hpp>
