@@ -1,5 +1,5 @@
 # Installs libpanbo, and builds and runs programs against what was installed.
-#   cmake -DBUILD=build/release -DSOURCE=package -DLIBDIR=lib -DWORK=dir -P package_test.cmake
+#   cmake -DBUILD=build/release -DSOURCE=package -DLIBDIR=lib -DWORK=dir -DGENERATOR=Ninja -P package_test.cmake
 file(REMOVE_RECURSE ${WORK})
 set(ENV{DESTDIR})
 foreach(component IN ITEMS libpanbo libpanbo-dev)
@@ -7,7 +7,7 @@ foreach(component IN ITEMS libpanbo libpanbo-dev)
     OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
 endforeach()
 set(ENV{PKG_CONFIG_PATH} ${WORK}/root/${LIBDIR}/pkgconfig)
-execute_process(COMMAND ${CMAKE_COMMAND} -S ${SOURCE} -B ${WORK}/build -DCMAKE_PREFIX_PATH=${WORK}/root
+execute_process(COMMAND ${CMAKE_COMMAND} -G ${GENERATOR} -S ${SOURCE} -B ${WORK}/build -DCMAKE_PREFIX_PATH=${WORK}/root
   OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
 execute_process(COMMAND ${CMAKE_COMMAND} --build ${WORK}/build OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
 set(ENV{LD_LIBRARY_PATH} ${WORK}/root/${LIBDIR})
