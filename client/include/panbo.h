@@ -114,8 +114,10 @@ struct panbo_alloc_request {
 
 /* Flags of a release. */
 #define PANBO_RELEASE_IDLE (1u << 0) /* the caller knows that no GPU job uses the BO */
-/* Somebody else may have it: another process got its fd, or another handle or mapping stays open. It goes back to the
- * daemon, who waits for them. With a drm_fd, asking for the BO's fd implies it. */
+/* Somebody else may have it or have had it: another process got its fd, or another handle or mapping stays open. It is
+ * not kept, and goes back to the daemon, who waits for those that it can see, and then destroys the BO. A mapping that
+ * another process made through a DRM file cannot be seen: without this flag such a process would read what the BO is
+ * used for next. Say it for every BO whose fd was ever given away. With a drm_fd, asking for the BO's fd implies it. */
 #define PANBO_RELEASE_SHARED (1u << 1)
 
 /* Counted since panbo_client_connect(), whichever daemon served. */
@@ -190,7 +192,8 @@ int panbo_bo_alloc_batch(struct panbo_client *client, const struct panbo_alloc_r
 
 /*
  * The BO's dma-buf fd. Borrowed: valid until the release. A dup() of it, or a process that it was sent to, keeps the BO
- * in use: release it as SHARED then. Errors: -EMFILE (with a drm_fd the fd is made when it is first asked for); -EIO.
+ * in use: release it as PANBO_RELEASE_SHARED then. Errors: -EMFILE (with a drm_fd the fd is made when it is first asked
+ * for); -EIO.
  */
 int panbo_bo_get_fd(struct panbo_bo *bo);
 

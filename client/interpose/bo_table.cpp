@@ -36,6 +36,16 @@ std::optional<BoTable::Released> BoTable::take_back(uint32_t handle) {
   return Released{entry->bo, entry->submissions == entry->ended ? PANBO_RELEASE_IDLE : 0};
 }
 
+std::optional<BoTable::Released> BoTable::take_back_shared() {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [handle, entry] : entries_) {
+    if (entry->use != HandleUse::kProgram || !entry->shared) continue;
+    entry->use = HandleUse::kLibrary;
+    return Released{entry->bo, PANBO_RELEASE_SHARED};
+  }
+  return std::nullopt;
+}
+
 void BoTable::forget(void* user_data) {
   if (user_data == nullptr) return;
   const auto* entry = static_cast<const Entry*>(user_data);

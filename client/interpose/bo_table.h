@@ -44,6 +44,10 @@ class BoTable {
   /// Nothing: the handle is in another use.
   std::optional<Released> take_back(uint32_t handle);
 
+  /// The program closes the DRM file with all its handles: one after the other those that are shared, and nothing when
+  /// there are no more. The others need no release of their own.
+  std::optional<Released> take_back_shared();
+
   /// libpanbo closes the handle: to be called from on_drop. `user_data` is that of the BO, which lend() has set;
   /// nullptr if it never was lent.
   static void forget(void* user_data);

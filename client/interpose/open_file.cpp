@@ -33,6 +33,7 @@ panbo_client* OpenFile::client() {
 }
 
 void OpenFile::close_client() {
+  while (const auto shared = bos_.take_back_shared()) panbo_bo_release(shared->bo, shared->flags);
   panbo_client_close(std::exchange(client_, nullptr));
 }
 

@@ -34,6 +34,8 @@ struct panbo_bo {
   uint32_t origin = 0;
   /// kKindFlags.
   uint32_t kind = 0;
+  /// Somebody else had it: set when it is released.
+  bool shared = false;
   /// Its number in the recording, if there is one.
   uint64_t recorded = 0;
   panbo::Backing backing;

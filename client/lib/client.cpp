@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <array>
 #include <boost/container/static_vector.hpp>
+#include <iterator>
 
 #include "client/lib/session.h"
 #include "client/lib/sources.h"
@@ -72,10 +73,11 @@ Result<void> Client::start() {
   return {};
 }
 
-// The end of the connection gives the leases back.
+// The end of the connection gives the leases back, but it does not say which BOs were shared.
 Client::~Client() {
   keeper_.stop();
   auto bos = bos_.remove_all();
+  if (is_ours()) give_back_exported(bos);
   drop(bos);
   if (recorder_ != nullptr && is_ours()) recorder_->depart(recorded_);
 }
@@ -244,8 +246,8 @@ void Client::release(panbo_bo& bo, uint32_t flags) {
     idle = idle || bo.backing.wait(deadline_after(0));
     recorder_->release(recorded_, bo.recorded, !idle);
   }
-  const bool is_shared = (flags & PANBO_RELEASE_SHARED) != 0 || bo.backing.was_exported();
-  if (bo.bin == nullptr || is_shared || !can_keep() || !keep(bo, idle)) give_back(bos_.remove(bo));
+  bo.shared = (flags & PANBO_RELEASE_SHARED) != 0 || bo.backing.was_exported();
+  if (bo.bin == nullptr || bo.shared || !can_keep() || !keep(bo, idle)) give_back(bos_.remove(bo));
 }
 
 // False: it was not kept.
@@ -267,18 +269,30 @@ void Client::drop(std::list<panbo_bo>& bos) const {
   bos.clear();
 }
 
+void Client::give_back_exported(std::list<panbo_bo>& bos) {
+  std::list<panbo_bo> exported;
+  for (auto bo = bos.begin(); bo != bos.end();) {
+    const auto next = std::next(bo);
+    bo->shared = bo->backing.was_exported();
+    if (bo->shared) exported.splice(exported.end(), bos, bo);
+    bo = next;
+  }
+  give_back(std::move(exported));
+}
+
 void Client::give_back(std::list<panbo_bo> bos) {
   while (!bos.empty()) {
     const auto session = bos.front().session;
+    const bool shared = bos.front().shared;
     std::array<uint64_t, limits::kMaxReleases> ids;
     size_t count = 0;
     std::list<panbo_bo> some;
-    while (!bos.empty() && bos.front().session == session && count < ids.size()) {
+    while (!bos.empty() && bos.front().session == session && bos.front().shared == shared && count < ids.size()) {
       ids[count++] = bos.front().lease_id;
       some.splice(some.end(), bos, bos.begin());
     }
     drop(some);
-    if (session != nullptr) session->release(std::span(ids).first(count));
+    if (session != nullptr) session->release(std::span(ids).first(count), shared);
   }
 }
 

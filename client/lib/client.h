@@ -95,6 +95,7 @@ class Client {
   bool keep(panbo_bo& bo, bool idle);
   void say_unused();
   void drop(std::list<panbo_bo>& bos) const;
+  void give_back_exported(std::list<panbo_bo>& bos);
   void give_back(std::list<panbo_bo> bos);
 
   const ForkGuard guard_;

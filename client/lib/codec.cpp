@@ -36,7 +36,7 @@ enum class EnvelopeField : pbf_tag_type {
 enum class HelloField : pbf_tag_type { kProtocolVersion = 1, kName = 2, kLeaseTable = 3 };
 enum class AllocField : pbf_tag_type { kItems = 1, kTimeoutNs = 2 };
 enum class AllocItemField : pbf_tag_type { kSize = 1, kFlags = 2, kLabel = 3, kExtra = 4 };
-enum class ReleaseField : pbf_tag_type { kLeaseIds = 1 };
+enum class ReleaseField : pbf_tag_type { kLeaseIds = 1, kShared = 2 };
 enum class WelcomeField : pbf_tag_type {
   kProtocolVersion = 1,
   kDaemonVersion = 2,
@@ -247,12 +247,13 @@ std::span<const std::byte> encode_alloc(uint64_t request_id, std::span<const All
   return written(buffer, out);
 }
 
-std::span<const std::byte> encode_release(std::span<const uint64_t> lease_ids, PacketBuffer& buffer) {
+std::span<const std::byte> encode_release(std::span<const uint64_t> lease_ids, bool shared, PacketBuffer& buffer) {
   Buffer out = buffer_over(buffer);
   Builder<EnvelopeField> envelope(out);
   {
     Builder<ReleaseField> release(envelope, EnvelopeField::kRelease);
     release.add_packed_uint64(ReleaseField::kLeaseIds, lease_ids.begin(), lease_ids.end());
+    if (shared) release.add_bool(ReleaseField::kShared, true);
   }
   return written(buffer, out);
 }

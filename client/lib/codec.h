@@ -40,8 +40,8 @@ struct AllocItem {
 std::span<const std::byte> encode_alloc(uint64_t request_id, std::span<const AllocItem> items, uint64_t timeout_ns,
                                         PacketBuffer& buffer);
 
-/// At most limits::kMaxReleases ids.
-std::span<const std::byte> encode_release(std::span<const uint64_t> lease_ids, PacketBuffer& buffer);
+/// At most limits::kMaxReleases ids. `shared`: somebody else had the BOs.
+std::span<const std::byte> encode_release(std::span<const uint64_t> lease_ids, bool shared, PacketBuffer& buffer);
 
 std::span<const std::byte> encode_leases_unused(PacketBuffer& buffer);
 

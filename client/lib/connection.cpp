@@ -183,7 +183,7 @@ void Connection::give_back(std::span<const std::byte> packet) {
   std::ranges::transform(*granted, ids.begin(), &codec::Grant::lease_id);
   codec::PacketBuffer buffer;
   // The reader must not block, or nobody reads.
-  if (!send(codec::encode_release(std::span(ids).first(granted->size()), buffer), MSG_DONTWAIT)) end();
+  if (!send(codec::encode_release(std::span(ids).first(granted->size()), false, buffer), MSG_DONTWAIT)) end();
 }
 
 // The reader finds out by itself, leaves, and so do all the others, each waking the next.

@@ -84,10 +84,10 @@ bool Session::hear_bell() {
   return rang || read == 0;
 }
 
-void Session::release(std::span<const uint64_t> lease_ids) {
+void Session::release(std::span<const uint64_t> lease_ids, bool shared) {
   if (is_over()) return;
   codec::PacketBuffer buffer;
-  std::ignore = connection_.send(codec::encode_release(lease_ids, buffer));
+  std::ignore = connection_.send(codec::encode_release(lease_ids, shared, buffer));
 }
 
 void Session::say_unused() {

@@ -50,8 +50,9 @@ class Session {
   /// Calls that wait for an answer still get it, if it has been sent.
   void set_over() { over_ = true; }
 
-  /// Gives leases back. If it cannot be sent, the daemon is gone, and has taken them back itself.
-  void release(std::span<const uint64_t> lease_ids);
+  /// Gives leases back; `shared`: somebody else had their BOs. If it cannot be sent, the daemon is gone, and has taken
+  /// them back itself.
+  void release(std::span<const uint64_t> lease_ids, bool shared);
   /// Says that there are unused leases again.
   void say_unused();
   /// The daemon's last answer makes no sense, so which leases it gave is not known: it learns by the end of the

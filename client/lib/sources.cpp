@@ -79,7 +79,7 @@ Result<void> Borrowing::fill_extras(std::list<panbo_bo>& extras, std::span<const
       ++bo;
     } else {
       bo = extras.erase(bo);
-      session_->release(std::span(&grant.lease_id, 1));
+      session_->release(std::span(&grant.lease_id, 1), false);
     }
   }
   extras.erase(bo, extras.end());
@@ -110,7 +110,7 @@ void give_back(Session& session, std::span<const codec::Grant> grants) {
   if (grants.empty()) return;
   std::array<uint64_t, limits::kMaxBatch> ids;
   std::ranges::transform(grants, ids.begin(), &codec::Grant::lease_id);
-  session.release(std::span(ids).first(grants.size()));
+  session.release(std::span(ids).first(grants.size()), false);
 }
 
 }  // namespace

@@ -48,6 +48,8 @@ struct AllocRequest {
 
 struct ReleaseRequest {
   std::vector<LeaseId> leases;
+  /// Somebody else had the BOs, and may have kept what nobody can see: they are not lent again.
+  bool shared = false;
 };
 
 struct LeasesUnusedRequest {};

@@ -45,7 +45,7 @@ void Service::disconnect(ClientId client) {
   if (session == sessions_.end()) return;
   const Time now = clock_.now();
   requests_.cancel_client(client, now);
-  for (const auto& [id, lease] : session->second.leases) take_back(client, lease, now);
+  for (const auto& [id, lease] : session->second.leases) take_back(client, lease, AfterRelease::kCache, now);
   local_.close(client);
   if (options_.observer != nullptr && session->second.greeted) options_.observer->departed(client);
   sessions_.erase(session);
@@ -122,7 +122,7 @@ void Service::on_request(Session& session, RequestId request, const ReleaseReque
     const Lease ended = found->second;
     session.leases.erase(found);
     session.leased.remove(pool_.find(ended.bo)->key.size);
-    take_back(session.id, ended, clock_.now());
+    take_back(session.id, ended, release.shared ? AfterRelease::kDestroy : AfterRelease::kCache, clock_.now());
   }
   if (unknown > 0) {
     session.port->reply(request, FailureReply{FailureKind::kUnknownLease,
@@ -138,8 +138,10 @@ void Service::on_request(Session& session, RequestId request, const LeasesUnused
   local_.client_says_unused(session.id, clock_.now());
 }
 
-void Service::take_back(ClientId client, const Lease& lease, Time now) {
-  pool_.release(*pool_.find(lease.bo), now, local_.remove(client, lease.slot));
+void Service::take_back(ClientId client, const Lease& lease, AfterRelease after, Time now) {
+  LeaseEnd end = local_.remove(client, lease.slot);
+  if (after == AfterRelease::kDestroy) end.after = after;
+  pool_.release(*pool_.find(lease.bo), now, end);
   if (options_.observer == nullptr) return;
   const Bo* bo = pool_.find(lease.bo);
   options_.observer->released(client, lease.bo, bo != nullptr && bo->state == BoState::kDraining);

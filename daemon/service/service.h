@@ -99,7 +99,7 @@ class Service : private AllocListener {
                bool waited) override;
   Grant grant(Session& session, const Demand& demand, const Loan& loan, LeaseUse use, Time now);
   void add_extras(Session& session, const std::vector<Demand>& demands, GrantedReply& reply, Time now);
-  void take_back(ClientId client, const Lease& lease, Time now);
+  void take_back(ClientId client, const Lease& lease, AfterRelease after, Time now);
   [[nodiscard]] ClientRow row(const Session& session) const;
   void failed(const Asker& asker, const std::vector<Demand>& demands, Errno error) override;
   [[nodiscard]] FailureReply failure_of(Errno error, const std::vector<Demand>& demands) const;

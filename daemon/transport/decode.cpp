@@ -55,6 +55,7 @@ std::variant<ClientRequest, Refusal> from_wire(const wire::Release& release) {
   ReleaseRequest request;
   request.leases.reserve(static_cast<size_t>(release.lease_ids_size()));
   for (const uint64_t lease : release.lease_ids()) request.leases.push_back(LeaseId{lease});
+  request.shared = release.shared();
   return ClientRequest{std::move(request)};
 }
 

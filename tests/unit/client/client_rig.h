@@ -71,6 +71,16 @@ class ClientRig : public testing::Test {
     return daemon_.becomes([&](const FakeDaemon::Seen& seen) { return seen.released == leases; });
   }
 
+  /// The leases that were released as shared so far.
+  std::vector<uint64_t> released_as_shared() {
+    std::vector<uint64_t> leases;
+    for (const wire::Envelope& request : daemon_.seen().requests) {
+      const auto& ids = request.release().lease_ids();
+      if (request.release().shared()) leases.insert(leases.end(), ids.begin(), ids.end());
+    }
+    return leases;
+  }
+
   FakeDaemon daemon_;
   FakeDrmFile::Kernel kernel_;
   panbo_client* client_ = nullptr;

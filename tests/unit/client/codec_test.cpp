@@ -84,10 +84,12 @@ TEST_F(CodecTest, ProtobufReadsAlloc) {
 
 TEST_F(CodecTest, ProtobufReadsRelease) {
   const uint64_t leases[] = {1, kBig, 0};
-  const auto envelope = parsed(encode_release(leases, buffer_));
+  const auto envelope = parsed(encode_release(leases, false, buffer_));
   EXPECT_EQ(envelope.request_id(), 0u);
   EXPECT_EQ(std::vector(envelope.release().lease_ids().begin(), envelope.release().lease_ids().end()),
             std::vector<uint64_t>({1, kBig, 0}));
+  EXPECT_FALSE(envelope.release().shared());
+  EXPECT_TRUE(parsed(encode_release(leases, true, buffer_)).release().shared());
 }
 
 TEST_F(CodecTest, ProtobufReadsLeasesUnused) {
@@ -100,7 +102,8 @@ TEST_F(CodecTest, TheLargestMessagesFitAPacket) {
                                      {.size = kBig, .flags = kBig32, .label = label, .extra = kBig32});
   EXPECT_EQ(parsed(encode_alloc(kBig, items, kBig, buffer_)).alloc().items_size(), static_cast<int>(limits::kMaxBatch));
   const std::vector<uint64_t> leases(limits::kMaxReleases, kBig);
-  EXPECT_EQ(parsed(encode_release(leases, buffer_)).release().lease_ids_size(), static_cast<int>(limits::kMaxReleases));
+  EXPECT_EQ(parsed(encode_release(leases, true, buffer_)).release().lease_ids_size(),
+            static_cast<int>(limits::kMaxReleases));
 }
 
 TEST_F(CodecTest, ProtobufReadsTextsThatWereNoUtf8) {

@@ -137,7 +137,7 @@ class DeadDaemonTest : public testing::Test {
     connection_.emplace(UniqueFd(fds[1]));
     PacketBuffer buffer;
     const uint64_t lease = 1;
-    EXPECT_TRUE(connection_->send(codec::encode_release(std::span(&lease, 1), buffer)));
+    EXPECT_TRUE(connection_->send(codec::encode_release(std::span(&lease, 1), false, buffer)));
   }
 
   std::optional<FakeDaemon::Peer> daemon_;
@@ -262,7 +262,7 @@ TEST_F(ConnectionTest, SendingManyReleasesDoesNotStopAnswers) {
   });
   for (uint64_t lease = 0; lease < kReleases; ++lease) {
     PacketBuffer buffer;
-    EXPECT_TRUE(connection_.send(codec::encode_release(std::span(&lease, 1), buffer)));
+    EXPECT_TRUE(connection_.send(codec::encode_release(std::span(&lease, 1), false, buffer)));
   }
   allocator.join();
   EXPECT_TRUE(daemon_.becomes([](const FakeDaemon::Seen& seen) { return seen.released.size() == kReleases; }));

@@ -114,6 +114,24 @@ TEST_F(LocalCacheTest, WhatOthersMayHaveGoesToTheDaemon) {
   ASSERT_GE(panbo_bo_get_fd(exported), 0);
   release(exported);
   EXPECT_TRUE(released({101, 102}));
+  EXPECT_EQ(released_as_shared(), (std::vector<uint64_t>{101, 102})) << "which the daemon then knows";
+}
+
+TEST_F(LocalCacheTest, WhatNobodyElseHadIsNotGivenBackAsShared) {
+  connect(settings(PANBO_CLIENT_NO_CACHE));
+  release(alloc());
+  EXPECT_TRUE(released({101}));
+  EXPECT_TRUE(released_as_shared().empty());
+}
+
+TEST_F(LocalCacheTest, AClientThatIsClosedSaysWhatWasExported) {
+  connect(settings());
+  alloc();
+  panbo_bo* exported = alloc();
+  ASSERT_GE(panbo_bo_get_fd(exported), 0);
+  close();
+  EXPECT_TRUE(released({102})) << "the other goes with the connection";
+  EXPECT_EQ(released_as_shared(), std::vector<uint64_t>{102});
 }
 
 TEST_F(LocalCacheTest, NothingIsKeptWhereThatIsNotWanted) {

@@ -193,6 +193,17 @@ TEST_F(TranslateTest, AnExportedBoIsReleasedAsSharedAndNeverKnownToBeIdle) {
   EXPECT_EQ(panbo_.releases[1].flags, PANBO_RELEASE_SHARED);
 }
 
+TEST_F(TranslateTest, AProgramThatClosesItsFileSaysWhatWasExported) {
+  create();
+  const uint32_t exported = create();
+  drm_prime_handle prime{.handle = exported};
+  EXPECT_EQ(call(DRM_IOCTL_PRIME_HANDLE_TO_FD, &prime), 0);
+  file_.close_client();
+  ASSERT_EQ(panbo_.releases.size(), 1);
+  EXPECT_EQ(panbo_.releases[0].handle, exported);
+  EXPECT_EQ(panbo_.releases[0].flags, PANBO_RELEASE_SHARED);
+}
+
 TEST_F(TranslateTest, PagesAreAlwaysRetained) {
   const uint32_t bo = create();
   for (const uint32_t advice : {uapi::kDontNeed, uapi::kWillNeed}) {

@@ -153,6 +153,13 @@ TEST(Decode, ABatchHasALimit) {
   EXPECT_TRUE(request_in<AllocRequest>(from_client(alloc_of(0))).items.empty()) << "for the service to refuse";
 }
 
+TEST(Decode, AReleaseSaysWhetherTheBosWereShared) {
+  wire::Envelope envelope = release_of(2);
+  EXPECT_FALSE(request_in<ReleaseRequest>(from_client(envelope)).shared);
+  envelope.mutable_release()->set_shared(true);
+  EXPECT_TRUE(request_in<ReleaseRequest>(from_client(envelope)).shared);
+}
+
 TEST(Decode, AReleaseHasALimit) {
   const auto most = request_in<ReleaseRequest>(from_client(release_of(limits::kMaxReleases)));
   ASSERT_EQ(most.leases.size(), limits::kMaxReleases);
