@@ -8,13 +8,6 @@
 #include <bit>
 
 namespace panbo {
-namespace {
-
-uint64_t round_up(uint64_t size, uint64_t step) {
-  return (size + step - 1) & ~(step - 1);
-}
-
-}  // namespace
 
 uint64_t size_class(uint64_t size, uint64_t granule) {
   const uint64_t exact = round_up(size, granule);

@@ -13,6 +13,11 @@ inline constexpr uint64_t kLargestClassedSize = uint64_t{64} << 20;
 /// What the kernel rounds heap BOs up to: it populates them in steps of this size.
 inline constexpr uint64_t kHeapGranule = uint64_t{2} << 20;
 
+/// `step` is a power of two.
+[[nodiscard]] constexpr uint64_t round_up(uint64_t size, uint64_t step) {
+  return (size + step - 1) & ~(step - 1);
+}
+
 /// The class of a request, named by its size in bytes. `size` is at least 1 and at most 2^63; `granule` is what the
 /// kernel rounds to, a power of two: the page size, or kHeapGranule. A class is its own class.
 [[nodiscard]] uint64_t size_class(uint64_t size, uint64_t granule);

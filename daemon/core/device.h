@@ -27,6 +27,9 @@ struct DeviceLimits {
   uint64_t page_size = 4096;
   /// Largest size in bytes that create() can be asked for.
   uint64_t max_bo_size = 0;
+  /// The same for a BO that is executable. A larger one has no place in the address space of any arena, not even of an
+  /// empty one: create() would say ENOSPC, and to open another arena would be of no use.
+  uint64_t max_executable_size = 0;
 };
 
 enum class Usage {

@@ -8,15 +8,9 @@
 
 #include "daemon/core/arena.h"
 #include "daemon/core/bo_kind.h"
+#include "proto/size_class.h"
 
 namespace panbo {
-
-/// Heap BOs grow, and are rounded, in steps of this many bytes.
-inline constexpr uint64_t kHeapStep = uint64_t{2} << 20;
-
-constexpr uint64_t round_up(uint64_t size, uint64_t step) {
-  return (size + step - 1) / step * step;
-}
 
 /// Largest size in bytes that can be asked for: what fits into an arena and into the 32 bits that the ioctl has.
 constexpr uint64_t max_bo_size(uint64_t page_size) {
@@ -24,9 +18,15 @@ constexpr uint64_t max_bo_size(uint64_t page_size) {
   return std::min(of_uapi, kArenaBytes);
 }
 
+/// The same for an executable BO. The kernel aligns it to its own size, so the first place for it ends at twice its
+/// size, and the last page below 4 GiB is not used for such BOs.
+constexpr uint64_t max_executable_size(uint64_t page_size) {
+  return ((uint64_t{4} << 30) - page_size) / 2 / page_size * page_size;
+}
+
 /// The size in bytes of a BO for which `size` bytes, at most max_bo_size(), were asked.
 constexpr uint64_t rounded_bo_size(BoKind kind, uint64_t size, uint64_t page_size) {
-  return round_up(size, kind == BoKind::kHeap ? kHeapStep : page_size);
+  return round_up(size, kind == BoKind::kHeap ? kHeapGranule : page_size);
 }
 
 }  // namespace panbo

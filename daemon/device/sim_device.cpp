@@ -44,6 +44,7 @@ Result<DeviceBo> SimDevice::create(ArenaId arena, BoKind kind, uint64_t size) {
     uint64_t& arena_used = arena_used_.at(arena.value);
     // The order in which panfrost comes to the two: pages are allocated when they are mapped into the address space.
     if (rounded > kArenaBytes - arena_used) return Errno{ENOSPC};
+    if (kind == BoKind::kExecutable && rounded > max_executable_size(page_size_)) return Errno{ENOSPC};
     if (memory_used_ > memory_limit_ || charged > memory_limit_ - memory_used_) return Errno{ENOMEM};
     arena_used += rounded;
     memory_used_ += charged;

@@ -27,7 +27,9 @@ class SimDevice final : public SimBackend {
 
   [[nodiscard]] const BackendInfo& info() const override { return info_; }
   [[nodiscard]] DeviceLimits limits() const override {
-    return {.page_size = page_size_, .max_bo_size = max_bo_size(page_size_)};
+    return {.page_size = page_size_,
+            .max_bo_size = max_bo_size(page_size_),
+            .max_executable_size = max_executable_size(page_size_)};
   }
   Result<ArenaId> open_arena() override;
   Result<DeviceBo> create(ArenaId arena, BoKind kind, uint64_t size) override;

@@ -45,6 +45,7 @@ Result<DeviceBo> FakeDevice::create(ArenaId arena, BoKind kind, uint64_t size) {
   ++calls_;
   ++creations_;
   if (const auto error = next_of(create_failures)) return *error;
+  if (kind == BoKind::kExecutable && size > limits().max_executable_size) return Errno{ENOSPC};
   if (arena_bytes_.at(arena.value) + size > arena_size) return Errno{ENOSPC};
   // It has to lie at a multiple of its size, and not at the very end.
   if (kind == BoKind::kExecutable && size > arena_size / 2) return Errno{ENOSPC};

@@ -2,6 +2,7 @@
 // asked. Where it can, it checks its caller: a BO that is destroyed twice or used after that ends the test.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <optional>
@@ -71,7 +72,11 @@ class FakeDevice : public Device {
 
   // Device.
 
-  [[nodiscard]] DeviceLimits limits() const override { return {.page_size = 4096, .max_bo_size = arena_size}; }
+  [[nodiscard]] DeviceLimits limits() const override {
+    return {.page_size = 4096,
+            .max_bo_size = arena_size,
+            .max_executable_size = std::min(arena_size, (uint64_t{2} << 30) - 4096)};
+  }
   Result<ArenaId> open_arena() override;
   Result<DeviceBo> create(ArenaId arena, BoKind kind, uint64_t size) override;
   void destroy(BoId id, const DeviceBo& bo) override;

@@ -13,8 +13,18 @@ TEST(BoSizeTest, PlainAndExecutableSizesAreWholePages) {
 }
 
 TEST(BoSizeTest, HeapSizesAreWholeSteps) {
-  EXPECT_EQ(rounded_bo_size(BoKind::kHeap, 1, 4096), kHeapStep);
-  EXPECT_EQ(rounded_bo_size(BoKind::kHeap, kHeapStep + 1, 4096), 2 * kHeapStep);
+  EXPECT_EQ(rounded_bo_size(BoKind::kHeap, 1, 4096), kHeapGranule);
+  EXPECT_EQ(rounded_bo_size(BoKind::kHeap, kHeapGranule + 1, 4096), 2 * kHeapGranule);
+}
+
+TEST(BoSizeTest, TheLargestExecutableHasAPlaceThatIsAlignedToItAndTheNextOneHasNone) {
+  for (const uint64_t page : {uint64_t{4096}, uint64_t{16384}, uint64_t{65536}}) {
+    const uint64_t end = (uint64_t{4} << 30) - page;
+    const uint64_t largest = max_executable_size(page);
+    EXPECT_LE(2 * largest, end);
+    EXPECT_GT(2 * (largest + page), end);
+    EXPECT_EQ(rounded_bo_size(BoKind::kExecutable, largest, page), largest);
+  }
 }
 
 TEST(BoSizeTest, TheLargestSizeIsNotRoundedBeyondAnyLimit) {

@@ -210,7 +210,7 @@ TEST_F(SimTest, ALimitBelowWhatIsInUseFailsWhatComesNext) {
 
 TEST_F(SimTest, HeapBosHaveNoPagesYet) {
   ASSERT_TRUE(sim_->set_memory_limit(4096));
-  EXPECT_EQ(create_error(kHeapStep, BoKind::kHeap), kNone);
+  EXPECT_EQ(create_error(kHeapGranule, BoKind::kHeap), kNone);
   EXPECT_EQ(create_error(4096), kNone);
 }
 
@@ -218,6 +218,12 @@ TEST_F(SimTest, AddressSpaceRunsOutBeforeMemory) {
   ASSERT_TRUE(sim_->set_memory_limit(4096));
   make(kArenaBytes, BoKind::kHeap);
   EXPECT_EQ(create_error(8192), Errno{ENOSPC});
+}
+
+TEST_F(SimTest, AnExecutableBoThatHasNoAlignedPlaceIsRefused) {
+  const uint64_t largest = sim_->limits().max_executable_size;
+  EXPECT_EQ(create_error(largest + 4096, BoKind::kExecutable), Errno{ENOSPC});
+  EXPECT_EQ(create_error(largest, BoKind::kExecutable), kNone);
 }
 
 TEST_F(SimTest, PurgedPagesAreFreeAgainAndNotChargedTwice) {
