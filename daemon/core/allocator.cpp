@@ -17,6 +17,7 @@
 #include <algorithm>
 
 #include "daemon/core/arena.h"
+#include "daemon/core/turns.h"
 #include "proto/size_class.h"
 
 namespace panbo {
@@ -89,7 +90,7 @@ void Allocator::restock(bool may, uint64_t local, Time now) {
   const ArenaId arena{static_cast<uint16_t>(arenas_ - 1)};
   if (worker_ != nullptr && size >= options_.large_bo) {
     stocking_ = bo.id;
-    worker_->create(bo.id, kNobody, arena, bo.key.kind, size);
+    worker_->create(bo.id, kHouse, arena, bo.key.kind, size);
   } else {
     pool_.stock_created(bo, device_.create(arena, bo.key.kind, size), now);
   }
@@ -142,7 +143,7 @@ bool Allocator::admit(uint64_t bytes, Time now) {
     return false;
   }
   if (look) unseen_ = 0;
-  if (bytes > room) pool_.evict_bytes(bytes - room, now);
+  if (bytes > room) pool_.evict_bytes(bytes - room, SIZE_MAX, now);
   return true;
 }
 
@@ -151,7 +152,8 @@ bool Allocator::next_attempt(Attempt& attempt, Errno error, Time now) {
   if (error != Errno{ENOMEM} && error != Errno{ENOSPC}) return false;
   if (attempt.evicted) return false;
   // What was evicted before may still be with the worker. It is asked for the next attempt, after that.
-  if (pool_.evict_all(now).count == 0 && (worker_ == nullptr || worker_->destroying() == 0)) return false;
+  if (pool_.evict_all(SIZE_MAX, now).amount.count == 0 && (worker_ == nullptr || worker_->destroying() == 0))
+    return false;
   attempt = {.arena = static_cast<uint16_t>(arenas_ - 1), .opened_arena = true, .evicted = true};
   return true;
 }

@@ -29,7 +29,7 @@ struct AllocatorOptions {
   uint64_t total_max = UINT64_MAX;
   /// Once so many bytes were asked of the kernel, together, the next are compared with the board's memory before.
   uint64_t admission_from = uint64_t{1} << 20;
-  /// As in BoPoolOptions.
+  /// From this size in bytes on to make a BO takes so long that it is left to the worker.
   uint64_t large_bo = uint64_t{1} << 20;
 };
 

@@ -56,6 +56,8 @@ struct Bo {
   DeviceBo device;
   BoState state = BoState::kCreating;
   AfterRelease after_release = AfterRelease::kCache;
+  /// Which queue that is.
+  uint8_t expiring_queue = 0;
   /// Whoever has it, or had it last. Draining and Held BOs are still charged to them; Ready ones to nobody.
   Borrower borrower;
   /// What they said that it is for. The kernel knows the BO by it, also while it is Ready.
@@ -63,12 +65,14 @@ struct Bo {
   /// When it entered its state. Ready: since when it has not been used, as far as is known.
   Time since{};
   /// Ready: when it goes, if it goes before the decay takes it.
-  Time expires{};
+  Time due{};
 
   /// In the one container of its state.
   ListHook<Bo> in_state;
-  /// Ready only: in order of use, across all keys.
+  /// Ready only: in order of use, among those of its user.
   ListHook<Bo> in_lru;
+  /// Ready only, and only if it goes before the decay takes it: in the queue of its lifetime.
+  ListHook<Bo> in_expiring;
 };
 
 }  // namespace panbo

@@ -1,13 +1,14 @@
-// The Ready BOs, by what they can serve and by when they were last used.
+// The Ready BOs, by what they can serve, by whose they are and by when they were last used.
 #pragma once
 
 #include <unordered_map>
 
 #include "daemon/core/bo.h"
+#include "daemon/core/indexed_heap.h"
 
 namespace panbo {
 
-/// Borrows its BOs. Every operation is O(1), whatever the number of BOs.
+/// Borrows its BOs. Every operation is O(1) in the number of BOs, and O(log n) in the number of users who have some.
 class BoCache {
  public:
   /// Adds a BO as the most recently used. It must be Ready.
@@ -19,18 +20,42 @@ class BoCache {
 
   void remove(Bo& bo);
 
-  /// The least recently used BO, still in the cache; nullptr if it is empty.
-  [[nodiscard]] Bo* oldest() const { return lru_.front(); }
-  /// The one after it in that order; nullptr at the end.
-  [[nodiscard]] Bo* younger(const Bo& bo) const { return lru_.next(bo); }
+  // Each of these returns a BO that is still in the cache, or nullptr if there is none.
+
+  /// Of each user's least recently used one, the one that has been unused for longest.
+  [[nodiscard]] Bo* oldest() const;
+  /// The least recently used one of that user.
+  [[nodiscard]] Bo* oldest_of(DomainId user) const;
+  /// Who gives way when there is too much: the least recently used one of the user with the most bytes.
+  [[nodiscard]] Bo* first_to_go() const;
 
  private:
-  using Bin = IntrusiveList<Bo, &Bo::in_state>;
   using Lru = IntrusiveList<Bo, &Bo::in_lru>;
+  struct User {
+    DomainId domain;
+    uint64_t bytes = 0;
+    size_t rank_by_bytes = 0;
+    size_t rank_by_age = 0;
+    Lru lru;
+  };
+  struct Bin {
+    User* user = nullptr;
+    IntrusiveList<Bo, &Bo::in_state> bos;
+  };
+  struct HasMore {
+    bool operator()(const User& a, const User& b) const { return a.bytes > b.bytes; }
+  };
+  struct IsOlder {
+    bool operator()(const User& a, const User& b) const { return a.lru.front()->since < b.lru.front()->since; }
+  };
 
-  /// Has no empty bins, so that it cannot grow with the keys that once were.
+  User& user_of(DomainId domain);
+
+  // Neither has empty entries, so that they cannot grow with what once was.
   std::unordered_map<BoKey, Bin> bins_;
-  Lru lru_;
+  std::unordered_map<DomainId, User> users_;
+  IndexedHeap<User, &User::rank_by_bytes, HasMore> by_bytes_;
+  IndexedHeap<User, &User::rank_by_age, IsOlder> by_age_;
 };
 
 }  // namespace panbo

@@ -3,25 +3,27 @@
 //   Stocked   the Stock, for whoever comes first
 //   Leased    no container; the service knows the leases
 //   Draining  the device watches it and reports when it is idle
-//   Held      the held queue: looked at again, ever more slowly
-//   Ready     the BoCache, which decays while it is not used, and gives way when memory is short
+//   Held      the HeldQueue: looked at again, ever more slowly
+//   Ready     the ReadyBos, which decay while they are not used, and give way when memory is short
+//
+// Nothing here takes longer the more BOs there are. What concerns many of them is done in pieces: a function that
+// evicts says whether there is more to evict, and what the pool has to do by itself is done piece by piece in tick().
 #pragma once
 
-#include <map>
 #include <optional>
-#include <set>
 #include <utility>
+#include <vector>
 
-#include "daemon/core/bo_cache.h"
 #include "daemon/core/bo_store.h"
 #include "daemon/core/clock.h"
-#include "daemon/core/decay.h"
 #include "daemon/core/device.h"
 #include "daemon/core/device_worker.h"
+#include "daemon/core/held_queue.h"
 #include "daemon/core/memory_gauge.h"
-#include "daemon/core/recurrence.h"
+#include "daemon/core/ready_bos.h"
 #include "daemon/core/stats.h"
 #include "daemon/core/stock.h"
+#include "daemon/core/turns.h"
 
 namespace panbo {
 
@@ -39,25 +41,33 @@ struct BoPoolOptions {
   /// not before the shortest pause and, give or take a half, not after the longest.
   Duration held_shortest_pause = std::chrono::milliseconds(1);
   Duration held_longest_pause = std::chrono::minutes(1);
-  /// Most Held BOs, each of which costs an fd. Beyond that those that have been held longest are retired.
+  /// Most Held BOs, each of which costs an fd. Beyond that the user who holds most loses the one held longest.
   uint64_t held_max = UINT64_MAX;
-  /// From this size in bytes on the device's calls are slow enough to be left to the worker.
-  uint64_t large_bo = uint64_t{1} << 20;
   /// What to have in stock.
   std::vector<StockItem> stock = {};
 };
 
+/// BOs that are evicted in one go, so that the others need not wait long.
+inline constexpr size_t kEvictPiece = 64;
+
+/// What one call has evicted.
+struct Evicted {
+  Amount amount;
+  /// That is not all that it was asked for, and there is more that could go.
+  bool more = false;
+};
+
 class BoPool {
  public:
-  /// All must outlive the pool, which destroys every BO when it dies. `worker` may be null: then every call is made
-  /// here.
+  /// All must outlive the pool, which destroys every BO when it dies. `worker` destroys what the pool retires before;
+  /// if it is null, every call is made here.
   BoPool(Device& device, DeviceWorker* worker, const MemoryGauge& memory, BoPoolOptions options);
   ~BoPool();
   BoPool(const BoPool&) = delete;
   BoPool& operator=(const BoPool&) = delete;
 
   /// Ready → Leased: a BO of exactly that key, its pages in place, or nullptr; only if there is one `borrower` is
-  /// moved from. Purged ones found on the way are retired.
+  /// moved from. Purged ones found on the way are retired; after 16 of them it looks no further.
   [[nodiscard]] Bo* lend_ready(const BoKey& key, Borrower& borrower, Time now);
 
   /// A record for a BO that the kernel is about to make; followed by lend_created() or create_failed().
@@ -66,7 +76,7 @@ class BoPool {
   void create_failed(Bo& bo, Time now);
 
   /// Stocked → Leased: a plain BO of that size, zero pages in place, or nullptr; only if there is one `borrower` is
-  /// moved from. Where the kernel took one, all are looked at, and those that are gone are retired.
+  /// moved from. Where the kernel took one it is retired, and the stock is checked.
   [[nodiscard]] Bo* lend_stocked(const BoKey& key, Borrower& borrower, Time now);
   /// A record for the BO that the stock is missing, which the kernel is about to make; followed by stock_created().
   [[nodiscard]] Bo& begin_stock(Time now);
@@ -74,7 +84,7 @@ class BoPool {
   /// Something else comes before the stock; or there is no memory for it now.
   void postpone_stock(Time now) { stock_.postpone(now); }
   void stock_refused(Time now) { stock_.failed(now); }
-  /// Retires what the kernel took of the stock.
+  /// Retires what the kernel took of the stock: a piece of it at once, the rest with tick().
   void check_stock(Time now);
   [[nodiscard]] const Stock& stock() const { return stock_; }
   /// Whether a BO of that size can be made in advance without taking the board's headroom. `local`: bytes that clients
@@ -91,12 +101,16 @@ class BoPool {
   /// The device reports that a watched BO is idle.
   void on_idle(BoId id, Time now);
 
-  // Destroy Ready BOs, least recently used first, and tell what went. Where that is not enough, the stock follows.
-  Amount evict_all(Time now);
+  // Each of these evicts Ready BOs, at most `max_bos`. The user with the most Ready bytes gives way first, and of one
+  // user's BOs the least recently used. Where Ready ones are not enough, the stock follows.
+  Evicted evict_all(size_t max_bos, Time now) { return evict_bytes(UINT64_MAX, max_bos, now); }
   /// At least `bytes`, if there are as many.
-  Amount evict_bytes(uint64_t bytes, Time now);
-  /// Ready ones whose last user it was.
-  Amount evict_user(UserId user, Time now);
+  Evicted evict_bytes(uint64_t bytes, size_t max_bos, Time now);
+  /// Ready ones of that user only, and nothing of the stock.
+  Evicted evict_user(UserId user, size_t max_bos, Time now);
+
+  /// Evicts until so many bytes are Ready: a piece at once, the rest with tick(). If it is 0 the stock goes as well.
+  void shrink_to(uint64_t ready_bytes, Time now);
 
   [[nodiscard]] Bo* find(BoId id) { return store_.find(id); }
   [[nodiscard]] const Amount& amount(BoState state) const { return store_.amount(state); }
@@ -109,14 +123,13 @@ class BoPool {
   [[nodiscard]] uint64_t memory() const { return store_.memory(); }
 
   /// Evicts until Ready BOs and `local` bytes, which clients keep unused, are together within their share of the
-  /// board's memory. Returns how many bytes are too many even then.
+  /// board's memory: a piece at once, the rest with tick(). Returns how many bytes are too many even then.
   uint64_t keep_headroom(uint64_t local, Time now);
 
-  /// Calls f(Bo&) for every BO, in no order.
-  template <class F>
-  void for_each(F f) {
-    store_.for_each(f);
-  }
+  /// For a request that lacks `need_bytes` of memory: looks at Held BOs that somebody may have let go of meanwhile, the
+  /// asker's own first, then those of the users who hold most. It ends once so many bytes have left Held, or after 32
+  /// looks. Returns true if the bytes were not found and there are more that are worth a look (HeldQueue::take_for()).
+  bool look_at_held(UserId asker, uint64_t need_bytes, Time now);
 
   /// Evicted since the start, and found purged since the start.
   [[nodiscard]] const Amount& evicted() const { return evicted_; }
@@ -131,47 +144,49 @@ class BoPool {
   /// may try again.
   [[nodiscard]] uint64_t supplies() const { return supplies_; }
 
-  /// When tick() wants to be called; nothing is due before.
+  /// When tick() wants to be called; nothing is due before. In the past while there is more to do.
   [[nodiscard]] std::optional<Time> next_deadline() const;
-  void tick(Time now);
+  /// Does the next piece of what is due: at most 32 looks at Held BOs, and at most kEvictPiece evictions and looks at
+  /// the stock. Returns what that has cost, and whether there is more to do at once.
+  Turns::Work::Piece tick(Time now);
 
  private:
-  struct ExpiresFirst {
-    bool operator()(const Bo* a, const Bo* b) const {
-      return a->expires != b->expires ? a->expires < b->expires : a->id < b->id;
-    }
-  };
-
-  Amount evict_ready(uint64_t bytes, Time now);
   void lose_stocked(Bo& bo, const Result<Pages>& pages, Time now);
   void look(Bo& bo, Time unused_since, Time now);
   void hold(Bo& bo, Time now);
   void make_ready(Bo& bo, Time unused_since, Time now);
-  void evict(Bo& bo, Amount& total, Time now);
+  [[nodiscard]] bool make_room(uint64_t bytes, Time now);
   void retire(Bo& bo, Time now);
-  void uncache(Bo& bo);
-  void look_at_held(Time now);
-  void evict_decayed(Time now);
-  void evict_expired(Time now);
+
+  void evict(Bo& bo, Amount& total, Time now);
+  void evict_ready(uint64_t bytes, size_t max_bos, Amount& total, Time now);
+  void evict_stock(uint64_t bytes, size_t max_bos, Amount& total, Time now);
+  void lower_goal(uint64_t ready_bytes, Time now);
+  uint64_t look_at_headroom(uint64_t local, Time now);
+  // Do the next piece, and tell how many BOs it was.
+  size_t evict_aged(size_t max_bos, Time now);
+  size_t pursue_goal(size_t max_bos, Time now);
+  size_t check_stock(size_t max_bos, Time now);
+  size_t look_at_due(Time now);
   [[nodiscard]] bool headroom_ticks() const;
+  [[nodiscard]] std::optional<Time> next_piece() const;
 
   Device& device_;
   DeviceWorker* const worker_;
   const MemoryGauge& memory_;
   const BoPoolOptions options_;
   BoStore store_;
-  BoCache cache_;
+  HeldQueue held_;
+  ReadyBos ready_;
   Stock stock_;
-  Decay decay_;
-  Recurrence recurrence_;
-  /// Nothing of the cache has decayed before; nothing if it is empty.
-  std::optional<Time> decay_deadline_;
-  /// Ready BOs with a lifetime shorter than the decay time, by its end.
-  std::set<Bo*, ExpiresFirst> expiring_;
   /// When headroom was last looked at.
   Time headroom_seen_{};
-  /// Held BOs, by when to look next.
-  std::multimap<Time, BoId> held_;
+  /// So many bytes of Ready BOs there are to be at most. Nothing: no more than now have to go.
+  std::optional<uint64_t> goal_;
+  /// The goal is not reached before the stock is gone.
+  bool stock_goes_ = false;
+  /// When the goal was set, or the stock was to be checked.
+  Time behind_since_{};
   Amount evicted_;
   Amount purged_;
   uint64_t supplies_ = 0;

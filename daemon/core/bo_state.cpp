@@ -1,6 +1,5 @@
-// The table says which moves exist; everything else in the daemon moves a BO by asking here. Two moves deserve a word:
-// Creating → Ready is a BO whose request was cancelled while the kernel made it, and Leased → Ready one that no client
-// ever received: both are idle and solely ours without looking.
+// The table says which moves exist; everything else in the daemon moves a BO by asking here. One move deserves a word:
+// Leased → Ready is a BO that no client ever received. It is idle and solely ours without looking.
 
 #include "daemon/core/bo_state.h"
 
@@ -16,7 +15,7 @@ constexpr std::array<std::string_view, kBoStateCount> kNames = {"Creating", "Sto
 
 constexpr std::array<std::array<bool, kBoStateCount>, kBoStateCount> kLegal = {{
     // Creating Stocked Leased Draining Held Ready Retired   to / from
-    {{false, true, true, false, false, true, true}},     // Creating
+    {{false, true, true, false, false, false, true}},    // Creating
     {{false, false, true, false, false, false, true}},   // Stocked
     {{false, false, false, true, false, true, true}},    // Leased
     {{false, false, false, false, true, true, true}},    // Draining

@@ -8,7 +8,7 @@ namespace panbo {
 
 ///   Creating ──► Leased ──► Draining ──► Held ──► Ready ──► Leased …
 ///       │           ▲           └───────────────────▲
-///       ├───────────┼── (its request was cancelled) ┘           from anywhere ──► Retired
+///       │           │                                           from anywhere ──► Retired
 ///       └► Stocked ─┘
 enum class BoState : uint8_t {
   /// The kernel is making it.

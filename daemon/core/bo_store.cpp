@@ -48,7 +48,7 @@ void BoStore::move(Bo& bo, BoState to, Time now) {
 
 void BoStore::erase(Bo& bo) {
   assert(bo.state == BoState::kRetired);
-  assert(!bo.in_state.linked() && !bo.in_lru.linked());
+  assert(!bo.in_state.linked() && !bo.in_lru.linked() && !bo.in_expiring.linked());
   amounts_[static_cast<size_t>(BoState::kRetired)].remove(bo.key.size);
   memory_ -= bo.key.memory();
   bo.borrower.charge.reset();

@@ -21,8 +21,6 @@ using LeaseId = StrongId<struct LeaseIdTag, uint64_t>;
 using ClientId = StrongId<struct ClientIdTag, uint64_t>;
 /// A Unix user, for quotas and display.
 using UserId = StrongId<struct UserIdTag, uint32_t>;
-/// What belongs to no user; no user has that uid.
-inline constexpr UserId kNobody{UINT32_MAX};
 /// Chosen by a client for one of its requests; means nothing without the ClientId.
 using RequestId = StrongId<struct RequestIdTag, uint64_t>;
 /// One DRM file of the daemon.

@@ -35,6 +35,11 @@ class IntrusiveList {
     return next == front_ ? nullptr : next;
   }
 
+  void push_front(T& element) {
+    push_back(element);
+    front_ = &element;
+  }
+
   void push_back(T& element) {
     ListHook<T>& hook = element.*kHook;
     assert(!hook.linked());

@@ -32,6 +32,7 @@ void Stock::remove(Bo& bo) {
   Shelf& shelf = shelves_.at(bo.key.size);
   shelf.bos.remove(bo);
   --shelf.count;
+  shelf.to_check = std::min(shelf.to_check, shelf.count);
 }
 
 Bo* Stock::any(uint64_t size) const {
@@ -45,12 +46,24 @@ Bo* Stock::largest() const {
   return largest == shelves_.rend() ? nullptr : largest->second.bos.back();
 }
 
-std::vector<Bo*> Stock::all() const {
-  std::vector<Bo*> bos;
-  for (const auto& [size, shelf] : shelves_) {
-    for (Bo* bo = shelf.bos.front(); bo != nullptr; bo = shelf.bos.next(*bo)) bos.push_back(bo);
+void Stock::begin_check() {
+  for (auto& [size, shelf] : shelves_) shelf.to_check = shelf.count;
+}
+
+Bo* Stock::next_to_check() {
+  for (auto& [size, shelf] : shelves_) {
+    if (shelf.to_check == 0) continue;
+    Bo* bo = shelf.bos.front();
+    shelf.bos.remove(*bo);
+    shelf.bos.push_back(*bo);
+    --shelf.to_check;
+    return bo;
   }
-  return bos;
+  return nullptr;
+}
+
+bool Stock::to_check() const {
+  return std::any_of(shelves_.begin(), shelves_.end(), [](const auto& shelf) { return shelf.second.to_check > 0; });
 }
 
 // Small ones first: the large ones are what memory may be too short for.

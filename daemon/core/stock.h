@@ -34,14 +34,19 @@ class Stock {
   [[nodiscard]] Bo* any(uint64_t size) const;
   /// One of the largest size that there is; nullptr if the stock is empty.
   [[nodiscard]] Bo* largest() const;
-  [[nodiscard]] std::vector<Bo*> all() const;
 
-  /// The size in bytes of the next BO to make; nothing if the stock is full.
+  // To look at all of them, some at a time. What enters or leaves meanwhile may be looked at twice, or not.
+  void begin_check();
+  /// The next one, still in the stock; nullptr if all have been looked at.
+  [[nodiscard]] Bo* next_to_check();
+  [[nodiscard]] bool to_check() const;
+
+  /// The size in bytes of the next BO to make. Returns nullopt if the stock is full.
   [[nodiscard]] std::optional<uint64_t> missing() const;
 
   // When to make it. One is made at a time.
 
-  /// Nothing: one is being made, or none is missing.
+  /// Returns nullopt while one is being made, or if none is missing.
   [[nodiscard]] std::optional<Time> due() const;
   void begin() { making_ = true; }
   /// It was made: the next one may follow shortly.
@@ -58,6 +63,8 @@ class Stock {
   struct Shelf {
     uint64_t wanted = 0;
     uint64_t count = 0;
+    /// Those at the front are still to be looked at.
+    uint64_t to_check = 0;
     Bos bos;
   };
 

@@ -283,10 +283,10 @@ void Service::on_destroyed(uint64_t bytes) {
 void Service::on_pressure(Pressure pressure) {
   const Time now = clock_.now();
   if (pressure == Pressure::kFull) {
-    pool_.evict_all(now);
+    pool_.shrink_to(0, now);
     local_.take({.bytes = kEverything}, now);
   } else {
-    pool_.evict_bytes((pool_.ready().bytes + 1) / 2, now);
+    pool_.shrink_to(pool_.ready().bytes / 2, now);
     local_.take({.bytes = (local_.unused().bytes + 1) / 2}, now);
   }
   pool_.check_stock(now);
@@ -357,15 +357,15 @@ LabelsReply Service::labels() {
 EvictedReply Service::evict(const EvictRequest& what) {
   const Time now = clock_.now();
   if (const auto* bytes = std::get_if<EvictBytes>(&what)) {
-    const Amount evicted = pool_.evict_bytes(bytes->bytes, now);
+    const Amount evicted = pool_.evict_bytes(bytes->bytes, SIZE_MAX, now).amount;
     return {evicted, local_.take({.bytes = bytes->bytes - std::min(bytes->bytes, evicted.bytes)}, now)};
   }
   if (const auto* user = std::get_if<EvictUid>(&what)) {
     const auto account = user_account(user->uid);
-    return {pool_.evict_user(UserId{user->uid}, now),
+    return {pool_.evict_user(UserId{user->uid}, SIZE_MAX, now).amount,
             local_.take({.account = account.get(), .bytes = kEverything}, now)};
   }
-  return {pool_.evict_all(now), local_.take({.bytes = kEverything}, now)};
+  return {pool_.evict_all(SIZE_MAX, now).amount, local_.take({.bytes = kEverything}, now)};
 }
 
 ClientRow Service::row(const Session& session) const {

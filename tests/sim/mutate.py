@@ -14,6 +14,8 @@ import sys
 import tempfile
 
 POOL = "daemon/core/bo_pool.cpp"
+GIVING_BACK = "daemon/core/bo_pool_giving_back.cpp"
+READY = "daemon/core/ready_bos.cpp"
 BUDGET = "daemon/core/budget.cpp"
 ALLOCATOR = "daemon/core/allocator.cpp"
 REQUESTS = "daemon/service/alloc_requests.cpp"
@@ -30,19 +32,20 @@ MUTATIONS = [
      "session->second.leases) static_cast<void>(lease);"),
     ("a BO that somebody holds is taken for ready", POOL, "*holders == Holders::kOthersToo", "false"),
     ("a BO that somebody holds is forgotten", POOL, "    hold(bo, now);", "    retire(bo, now);"),
-    ("there is no end to how many BOs are held", POOL, "count <= options_.held_max) return;", "count <= UINT64_MAX) return;"),
-    ("purged pages are lent", POOL, "    uncache(*bo);\n    const auto pages = device_.make_unevictable(bo->device);\n    if (pages && *pages == Pages::kRetained)",
-     "    uncache(*bo);\n    const auto pages = device_.make_unevictable(bo->device);\n    if (pages)"),
+    ("there is no end to how many BOs are held", POOL, "held_.size() > options_.held_max", "false"),
+    ("purged pages are lent", POOL, "    ready_.remove(*bo);\n    const auto pages = device_.make_unevictable(bo->device);\n    if (pages && *pages == Pages::kRetained)",
+     "    ready_.remove(*bo);\n    const auto pages = device_.make_unevictable(bo->device);\n    if (pages)"),
     ("purged stock is lent", POOL, "    if (pages && *pages == Pages::kRetained) {\n      stock_.remove(*bo);",
      "    if (pages) {\n      stock_.remove(*bo);"),
     ("what is lent stays in the stock", POOL, "      stock_.remove(*bo);\n      stock_.postpone", "      stock_.postpone"),
     ("the stock is evictable no more after a look", POOL, "if (!there || !device_.make_evictable(bo->device))", "if (!there)"),
     ("the stock takes no notice of the total budget", ALLOCATOR, "if (size > budget_left() || ", "if ("),
-    ("the cache's budget is not kept", POOL, "if (ready().bytes > room) evict_ready", "if (false) evict_ready"),
-    ("the cache does not decay", POOL, "decay_deadline_ = earlier(decay_deadline_, now + decay_.step());", ""),
+    ("the cache's budget is not kept", POOL, "while (ready().bytes > options_.cache_max - bytes)", "while (false)"),
+    ("the cache does not decay", READY, "decay_deadline_ = earlier(decay_deadline_, now + decay_.step());", ""),
     ("a ready BO is still charged", POOL, "  bo.borrower.charge.reset();\n", ""),
-    ("an evicted BO stays in the cache", POOL, "  uncache(bo);\n  total.add", "  total.add"),
-    ("a retired BO is not closed", POOL, "    device_.destroy(bo.id, bo.device);\n  }\n  store_.erase", "  }\n  store_.erase"),
+    ("an evicted BO stays in the cache", GIVING_BACK, "  ready_.remove(bo);\n  total.add", "  total.add"),
+    ("a retired BO is not closed", POOL, "    device_.destroy(bo.id, bo.device);\n  } else {", "  } else {"),
+    ("a BO that is watched goes to the worker", POOL, "if (may_be_watched) device_.unwatch(bo.id);", ""),
     ("zeroed memory comes from the cache", ALLOCATOR, "if (demand.zeroed) return", "if (false) return"),
     ("the total budget is not kept", ALLOCATOR, "std::min(budget_left(), memory)", "memory"),
     ("a cached BO is not charged", ALLOCATOR, "*std::move(charge)};\n  Bo* bo = pool_.lend_ready",

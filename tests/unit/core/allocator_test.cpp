@@ -91,7 +91,7 @@ TEST_F(AllocatorTest, UsesAnOldArenaAgainBeforeOpeningAThird) {
   for (int i = 0; i < 6; ++i) bos.push_back(allocate(demand(1024 * kMiB))->bo);
   ASSERT_EQ(device_.arenas(), 2u);
   pool_.release(*bos[0], Time{});
-  pool_.evict_all(Time{});
+  pool_.evict_all(kEvictPiece, Time{});
   ASSERT_TRUE(allocate(demand(1024 * kMiB)));
   EXPECT_EQ(device_.arenas(), 2u);
 }
@@ -200,7 +200,7 @@ TEST_F(AllocatorWithWorkerTest, RetriesAfterTheWorkerHasClosedWhatWentBefore) {
   const auto first = with_worker_.allocate(demand(2 * kMiB), Time{});
   worker_.work_all();
   pool_with_worker_.release(*first->bo, Time{});
-  pool_with_worker_.evict_all(Time{});
+  pool_with_worker_.evict_all(kEvictPiece, Time{});
   // Nothing is left to evict, but the memory is on its way.
   const auto small = with_worker_.allocate(demand(4096), Time{});
   ASSERT_TRUE(small);

@@ -1,54 +1,13 @@
 #include "daemon/core/bo_pool.h"
 
-#include <gtest/gtest.h>
-
-#include "tests/support/fake_clock.h"
-#include "tests/support/fake_device.h"
-#include "tests/support/fake_memory.h"
-#include "tests/support/fake_worker.h"
+#include "tests/unit/core/bo_pool_rig.h"
 
 namespace panbo {
 namespace {
 
-constexpr UserId kUser{1000};
-constexpr BoKey kKey{.domain = DomainId{1}, .size = 4096};
-
-class BoPoolTest : public testing::Test {
+class BoPoolTest : public BoPoolRig {
  protected:
-  Bo& lend(const BoKey& key = kKey) {
-    Bo& bo = pool_.begin_create(key, borrower(), now());
-    pool_.lend_created(bo, *device_.create(ArenaId{0}, key.kind, key.size), now());
-    return bo;
-  }
-  Bo* lend_ready(const BoKey& key = kKey) {
-    Borrower someone = borrower();
-    return pool_.lend_ready(key, someone, now());
-  }
-  Borrower borrower(UserId user = kUser) {
-    return {.client = ClientId{1}, .user = user, .charge = *Charge::take(account_, {.bos = 1})};
-  }
-  void finish_job(uint32_t handle) {
-    for (const BoId id : device_.finish_job(handle)) pool_.on_idle(id, now());
-  }
-  /// Lets time pass as the app would: to each deadline in turn. Returns how often it woke up.
-  int run_for(Duration duration) {
-    const Time end = now() + duration;
-    int wakeups = 0;
-    while (pool_.next_deadline() && *pool_.next_deadline() <= end) {
-      clock_.advance(*pool_.next_deadline() - now());
-      pool_.tick(now());
-      ++wakeups;
-    }
-    clock_.advance(end - now());
-    return wakeups;
-  }
-  [[nodiscard]] Time now() const { return clock_.now(); }
-
-  FakeClock clock_;
-  FakeDevice device_;
-  FakeMemory memory_;
-  std::shared_ptr<Account> account_ = std::make_shared<Account>("account", kNoLimit, nullptr);
-  BoPool pool_{device_, nullptr, memory_, {.cache_max = 64 * 1024}};
+  BoPoolTest() : BoPoolRig({.cache_max = 64 * 1024}) {}
 };
 
 TEST_F(BoPoolTest, AnIdleBoIsReadyAtOnceAndEvictable) {
@@ -116,18 +75,21 @@ TEST_F(BoPoolTest, WhoeverHasABoIsChargedForItUntilItIsReady) {
   EXPECT_EQ(account_->used().bos, 0u);
 }
 
-TEST_F(BoPoolTest, LargeBosAreClosedByTheWorker) {
-  FakeWorker worker(device_);
-  BoPool pool(device_, &worker, memory_, {.large_bo = 8192});
+TEST_F(BoPoolTest, WhatIsRetiredIsDestroyedByTheWorkerWhateverItsSize) {
+  BoPool pool(device_, &worker_, memory_, {});
   for (const uint64_t size : {uint64_t{4096}, uint64_t{8192}}) {
-    Bo& bo = pool.begin_create({.domain = DomainId{1}, .size = size}, borrower(), now());
+    Bo& bo = pool.begin_create({.domain = kKey.domain, .size = size}, borrower(), now());
     pool.lend_created(bo, *device_.create(ArenaId{0}, BoKind::kPlain, size), now());
     pool.release(bo, now());
   }
-  EXPECT_EQ(pool.evict_all(now()), (Amount{2, 12288}));
-  EXPECT_EQ(device_.bo_count(), 1u);
-  worker.work_all();
+  EXPECT_EQ(pool.evict_all(kEvictPiece, now()).amount, (Amount{2, 12288}));
+  EXPECT_EQ(device_.bo_count(), 2u);
+  EXPECT_EQ(pool.memory(), 0u);
+  EXPECT_EQ(pool.coming(), 12288u) << "not free yet, but on its way";
+  worker_.on_destroyed = [&](uint64_t bytes) { pool.on_destroyed(bytes, now()); };
+  worker_.work_all();
   EXPECT_EQ(device_.bo_count(), 0u);
+  EXPECT_EQ(pool.coming(), 0u);
 }
 
 TEST_F(BoPoolTest, WhatIsUsedAgainAndAgainDoesNotDecay) {
@@ -315,17 +277,16 @@ TEST_F(BoPoolTest, ABoLargerThanTheCapIsNotCachedAndEvictsNobody) {
 
 TEST_F(BoPoolTest, EvictsAsManyBytesAsAskedOldestFirst) {
   for (int i = 0; i < 4; ++i) pool_.release(lend(), now());
-  EXPECT_EQ(pool_.evict_bytes(5000, now()), (Amount{2, 8192}));
-  EXPECT_EQ(pool_.evict_all(now()), (Amount{2, 8192}));
+  EXPECT_EQ(pool_.evict_bytes(5000, kEvictPiece, now()).amount, (Amount{2, 8192}));
+  EXPECT_EQ(pool_.evict_all(kEvictPiece, now()).amount, (Amount{2, 8192}));
   EXPECT_EQ(device_.bo_count(), 0u);
 }
 
 TEST_F(BoPoolTest, EvictsAUsersBosOnly) {
-  pool_.release(lend(), now());
-  Bo& other = pool_.begin_create(kKey, borrower(UserId{2000}), now());
-  pool_.lend_created(other, *device_.create(ArenaId{0}, BoKind::kPlain, 4096), now());
+  make_ready(1);
+  Bo& other = lend({.domain = DomainId{2000}, .size = 4096});
   pool_.release(other, now());
-  EXPECT_EQ(pool_.evict_user(kUser, now()), (Amount{1, 4096}));
+  EXPECT_EQ(pool_.evict_user(kUser, kEvictPiece, now()).amount, (Amount{1, 4096}));
   EXPECT_EQ(other.state, BoState::kReady);
 }
 

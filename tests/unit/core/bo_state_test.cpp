@@ -26,6 +26,14 @@ TEST(BoState, ABusyOrHeldBoIsNeverLent) {
   EXPECT_FALSE(is_legal_move(BoState::kLeased, BoState::kLeased));
 }
 
+TEST(BoState, WhatTheKernelHasMadeIsLentBeforeItIsCached) {
+  for (int from = 0; from < kBoStateCount; ++from) {
+    const auto state = static_cast<BoState>(from);
+    const bool was_lent = state == BoState::kLeased || state == BoState::kDraining || state == BoState::kHeld;
+    EXPECT_EQ(is_legal_move(state, BoState::kReady), was_lent) << to_string(state);
+  }
+}
+
 TEST(BoState, WhatWasLentNeverComesToTheStock) {
   for (int from = 0; from < kBoStateCount; ++from) {
     EXPECT_EQ(is_legal_move(static_cast<BoState>(from), BoState::kStocked), from == 0);
