@@ -1,6 +1,7 @@
 // Connections in numbers that a daemon was not made for.
 #include <sys/resource.h>
 
+#include <chrono>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -45,6 +46,34 @@ TEST_F(AcceptingTest, fault_11_one_user_may_connect_only_so_often) {
   });
 }
 
+TEST_F(AcceptingTest, fault_11_a_flood_of_one_user_is_that_users_alone) {
+  SKIP_UNLESS_ROOT();
+  let_others_in();
+  Child flood(
+      [this](Child& test) {
+        std::vector<WirePeer> kept;
+        for (int i = 0; i < 256; ++i) kept.push_back(connect());
+        test.say();
+        // Turned away at the door, as fast as it can come.
+        for (int i = 0; i < 10'000; ++i) static_cast<void>(WirePeer::can_connect(daemon_.socket_path()));
+        test.say();
+        test.hear();
+        return true;
+      },
+      kOtherUser);
+  flood.hear();
+  // The other users' places are theirs, and so are the turns of those who are there.
+  for (int i = 0; i < 100; ++i) {
+    WirePeer peer = connect_and_greet();
+    ASSERT_TRUE(peer.alloc(4096).message.has_granted());
+    expect_bystander_served();
+  }
+  flood.hear();
+  EXPECT_EQ(logged("may have no more"), 1u);
+  flood.say();
+  EXPECT_TRUE(flood.wait());
+}
+
 TEST_F(AcceptingTest, fault_10_a_full_fd_table_neither_spins_nor_ends_the_daemon) {
   const rlimit old = fill_fd_table();
   // What the daemon was just about to close makes room for one or two.
@@ -64,6 +93,21 @@ TEST_F(AcceptingTest, fault_10_a_full_fd_table_neither_spins_nor_ends_the_daemon
   waiting.back().hello();
   EXPECT_EQ(logged("connections are accepted again"), 1u);
   expect_bystander_served();
+}
+
+// It takes the thirty seconds that somebody has: shorter limits have broken boots.
+TEST_F(AcceptingTest, fault_12_who_says_nothing_is_disconnected_after_half_a_minute) {
+  const auto start = std::chrono::steady_clock::now();
+  std::vector<WirePeer> silent;
+  for (int i = 0; i < 10; ++i) silent.push_back(connect());
+  WirePeer late = connect();
+  await_clients(12);
+  expect_bystander_served();
+  late.hello();
+  for (WirePeer& peer : silent) peer.await_end();
+  EXPECT_GE(std::chrono::steady_clock::now() - start, std::chrono::seconds(29));
+  EXPECT_EQ(clients().size(), 2u);
+  EXPECT_TRUE(late.alloc(4096).message.has_granted());
 }
 
 TEST_F(AcceptingTest, fault_02_a_grant_that_cannot_be_sent_for_want_of_fds_is_retried) {

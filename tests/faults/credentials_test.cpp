@@ -1,14 +1,12 @@
 // Who a client is: the one who connected, whatever has become of it.
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <csignal>
 
+#include "tests/faults/failing_call.h"
 #include "tests/faults/faults_test.h"
 
 namespace panbo {
@@ -20,27 +18,12 @@ using CredentialsTest = FaultsTest;
 constexpr int SO_PEERPIDFD = 77;
 #endif
 
-/// From now on this process and what it becomes gets this errno for getsockopt(SO_PEERPIDFD).
-void refuse_pidfds(uint32_t error) {
-  constexpr uint32_t kNumber = offsetof(seccomp_data, nr);
-  constexpr uint32_t kOption = offsetof(seccomp_data, args[2]);
-  std::array<sock_filter, 6> filter{{
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kNumber),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getsockopt, 0, 3),
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kOption),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<uint32_t>(SO_PEERPIDFD), 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-  }};
-  const sock_fprog program{.len = filter.size(), .filter = filter.data()};
-  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) {
-    ::_exit(1);
-  }
-}
-
 class WithoutPidfdsTest : public FaultsTest, public testing::WithParamInterface<int> {
  protected:
-  WithoutPidfdsTest() : FaultsTest("", [](const std::string&) { refuse_pidfds(static_cast<uint32_t>(GetParam())); }) {}
+  WithoutPidfdsTest()
+      : FaultsTest("", [](const std::string&) {
+          fail_system_call({.number = SYS_getsockopt, .argument = 2, .value = SO_PEERPIDFD}, GetParam());
+        }) {}
 };
 
 TEST_P(WithoutPidfdsTest, fault_13_everybody_is_accepted_where_the_kernel_gives_no_pidfd) {
