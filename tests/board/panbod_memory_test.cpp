@@ -24,7 +24,7 @@ class PanbodInACgroup : public testing::Test {
   WirePeer admin_{daemon_.admin_socket_path()};
 };
 
-TEST_F(PanbodInACgroup, EvictsItsCacheWhenTheKernelSaysEnomemAndTheAllocationSucceeds) {
+TEST_F(PanbodInACgroup, fault_20_evicts_its_cache_when_the_kernel_says_enomem_and_the_allocation_succeeds) {
   Client client("client", daemon_.socket_path());
   std::vector<panbo_bo*> bos;
   for (int i = 0; i < 32; ++i) bos.push_back(client.alloc(kMiB));
@@ -47,7 +47,7 @@ TEST_F(PanbodInACgroup, EvictsItsCacheWhenTheKernelSaysEnomemAndTheAllocationSuc
   EXPECT_EQ(cgroup_.event("oom_kill"), 0u);
 }
 
-TEST_F(PanbodInACgroup, FailsWithARecordWhenNothingIsLeftToGiveBack) {
+TEST_F(PanbodInACgroup, fault_20_fails_with_a_record_when_nothing_is_left_to_give_back) {
   Client client("hoarder", daemon_.socket_path());
   cgroup_.limit(cgroup_.current() + 16 * kMiB);
   panbo_bo* bo = nullptr;
@@ -82,7 +82,7 @@ class FreshPanbod : public testing::Test {
   Client client_{"client", daemon_.socket_path()};
 };
 
-TEST_F(FreshPanbod, ASecondArenaTakesOverWhenAddressesRunOut) {
+TEST_F(FreshPanbod, fault_20_a_second_arena_takes_over_when_addresses_run_out) {
   EXPECT_EQ(drm_files(), 1);
   // 63 fit into an arena; together they are many times the board's memory.
   for (int i = 0; i < 63; ++i)

@@ -124,7 +124,7 @@ struct Keeper {
 
 class KeptBo : public PanbodOnPanfrost, public testing::WithParamInterface<Keeper> {};
 
-TEST_P(KeptBo, IsNotLentUntilItIsLetGo) {
+TEST_P(KeptBo, fault_21_is_not_lent_until_it_is_let_go) {
   Client client("client");
   panbo_bo* bo = client.alloc(kSize);
   const uint64_t inode = inode_of(bo);
@@ -186,7 +186,7 @@ TEST_F(PanbodOnPanfrost, AnotherUserNeverGetsIt) {
   EXPECT_EQ(inode_of(client.alloc(kSize)), inode);
 }
 
-TEST_F(PanbodOnPanfrost, AKilledClientLeavesNoLease) {
+TEST_F(PanbodOnPanfrost, fault_09_a_killed_client_leaves_no_lease) {
   int ends[2];
   ASSERT_EQ(::pipe(ends), 0);
   const pid_t child = ::fork();

@@ -94,7 +94,7 @@ void expect_allocation_works_again(const MemoryCgroupView& cgroup, uint64_t befo
   client.alloc(32 * kMiB);
 }
 
-TEST_F(PanbodUnitLimits, TheBudgetAnswersBeforeMemoryMaxDoes) {
+TEST_F(PanbodUnitLimits, fault_22_the_budget_answers_before_memory_max_does) {
   write_drop_in("panbod.service", "[Service]\nMemoryMax=256M\n");
   restart();
   const MemoryCgroupView cgroup("/sys/fs/cgroup/system.slice/panbod.service");
@@ -114,7 +114,7 @@ TEST_F(PanbodUnitLimits, TheBudgetAnswersBeforeMemoryMaxDoes) {
   expect_allocation_works_again(cgroup, before);
 }
 
-TEST_F(PanbodUnitLimits, ALimitBelowTheBudgetIsNeverFilledToTheLastPage) {
+TEST_F(PanbodUnitLimits, fault_22_a_limit_below_the_budget_is_never_filled_to_the_last_page) {
   write_drop_in("panbod.service", "[Service]\nMemoryMax=256M\n");
   restart();
   const MemoryCgroupView cgroup("/sys/fs/cgroup/system.slice/panbod.service");
@@ -143,7 +143,7 @@ TEST_F(PanbodUnitLimits, ALimitBelowTheBudgetIsNeverFilledToTheLastPage) {
   expect_allocation_works_again(cgroup, before);
 }
 
-TEST_F(PanbodUnitLimits, StaysBelowMemoryHighWhereTheKernelWouldLetItWait) {
+TEST_F(PanbodUnitLimits, fault_22_stays_below_memory_high_where_the_kernel_would_let_it_wait) {
   const MemoryCgroupView cgroup("/sys/fs/cgroup/system.slice/panbod.service");
   systemctl(fmt::format("set-property --runtime panbod.service MemoryHigh={}", cgroup.current() + 64 * kMiB));
   BoHog hog;
@@ -152,7 +152,7 @@ TEST_F(PanbodUnitLimits, StaysBelowMemoryHighWhereTheKernelWouldLetItWait) {
   EXPECT_EQ(cgroup.event("high"), 0u);
 }
 
-TEST_F(PanbodUnitLimits, ALimitOnASliceAboveCountsLikeItsOwn) {
+TEST_F(PanbodUnitLimits, fault_22_a_limit_on_a_slice_above_counts_like_its_own) {
   write_drop_in("panbod.service", "[Service]\nSlice=panbotest.slice\n");
   write_drop_in("panbotest.slice", "[Slice]\nMemoryMax=128M\n");
   restart();

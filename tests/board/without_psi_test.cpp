@@ -34,7 +34,7 @@ std::string journal_of_panbod() {
 
 using PanbodWithoutPsi = PanbodOnPanfrost;
 
-TEST_F(PanbodWithoutPsi, ServesAndSaysSoOnce) {
+TEST_F(PanbodWithoutPsi, fault_28_serves_and_says_so_once) {
   ASSERT_FALSE(std::filesystem::exists("/proc/pressure/memory")) << "boot with psi=0";
   Client client("client");
   client.release(client.alloc(kMiB));
@@ -43,7 +43,7 @@ TEST_F(PanbodWithoutPsi, ServesAndSaysSoOnce) {
   EXPECT_EQ(count(journal, "/proc/pressure/memory tells nothing"), 1u) << journal;
 }
 
-TEST(PanbodWithoutPsiInACgroup, HearsOfItsOwnLimit) {
+TEST(PanbodWithoutPsiInACgroup, fault_28_hears_of_its_own_limit) {
   MemoryCgroup cgroup;
   cgroup.enter();
   const PanbodProcess daemon("panfrost");

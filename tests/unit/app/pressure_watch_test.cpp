@@ -54,14 +54,14 @@ class Terminal {
   UniqueFd master_;
 };
 
-TEST_F(PressureWatchTest, AKernelWithoutPsiCostsOneWarning) {
+TEST_F(PressureWatchTest, fault_28_a_kernel_without_psi_costs_one_warning) {
   watch({.psi = dir_ / "no-such-file", .cgroup = dir_});
   ASSERT_EQ(lines().size(), 1u);
   EXPECT_EQ(lines()[0], "warning: " + (dir_ / "no-such-file").string() +
                             " tells nothing about memory pressure: No such file or directory");
 }
 
-TEST_F(PressureWatchTest, AKernelThatForbidsTriggersCostsOneWarning) {
+TEST_F(PressureWatchTest, fault_28_a_kernel_that_forbids_triggers_costs_one_warning) {
   // One that may be opened for writing, and not written to.
   const UniqueFd sealed(::memfd_create("psi", MFD_CLOEXEC | MFD_ALLOW_SEALING));
   ASSERT_EQ(::fcntl(sealed.get(), F_ADD_SEALS, F_SEAL_WRITE), 0);
@@ -70,14 +70,14 @@ TEST_F(PressureWatchTest, AKernelThatForbidsTriggersCostsOneWarning) {
   EXPECT_TRUE(lines()[0].ends_with("tells nothing about memory pressure: Operation not permitted")) << lines()[0];
 }
 
-TEST_F(PressureWatchTest, AKernelThatHasTheFileButPsiOffCostsOneWarning) {
+TEST_F(PressureWatchTest, fault_28_a_kernel_that_has_the_file_but_psi_off_costs_one_warning) {
   // It lets the file be opened, and refuses the trigger.
   watch({.psi = "/dev/full", .cgroup = dir_});
   ASSERT_EQ(lines().size(), 1u);
   EXPECT_TRUE(lines()[0].starts_with("warning: /dev/full tells nothing about memory pressure: ")) << lines()[0];
 }
 
-TEST_F(PressureWatchTest, ACgroupWithoutAMemoryControllerCostsOneWarning) {
+TEST_F(PressureWatchTest, fault_28_a_cgroup_without_a_memory_controller_costs_one_warning) {
   const Terminal psi;
   std::filesystem::remove(dir_ / "memory.events");
   watch({.psi = psi.path(), .cgroup = dir_});
@@ -92,7 +92,7 @@ TEST_F(PressureWatchTest, WithoutACgroupNothingIsMissing) {
   EXPECT_TRUE(lines().empty()) << lines()[0];
 }
 
-TEST_F(PressureWatchTest, AFileThatGoesAwayCostsOneWarningAndIsWatchedNoMore) {
+TEST_F(PressureWatchTest, fault_28_a_file_that_goes_away_costs_one_warning_and_is_watched_no_more) {
   Terminal psi;
   const int before = open_fds();
   watch({.psi = psi.path(), .cgroup = dir_});
