@@ -44,7 +44,7 @@ MUTATIONS = [
     ("the cache does not decay", READY, "decay_deadline_ = earlier(decay_deadline_, now + decay_.step());", ""),
     ("a ready BO is still charged", POOL, "  bo.borrower.charge.reset();\n", ""),
     ("an evicted BO stays in the cache", GIVING_BACK, "  ready_.remove(bo);\n  total.add", "  total.add"),
-    ("a retired BO is not closed", POOL, "    device_.destroy(bo.id, bo.device);\n  } else {", "  } else {"),
+    ("a retired BO is not closed", POOL, "    worker_->destroy(bo.id, bo.device, bo.key.memory());\n", ""),
     ("a BO that is watched goes to the worker", POOL, "if (may_be_watched) device_.unwatch(bo.id);", ""),
     ("zeroed memory comes from the cache", ALLOCATOR, "if (demand.zeroed) return", "if (false) return"),
     ("the total budget is not kept", ALLOCATOR, "std::min(budget_left(), memory)", "memory"),
