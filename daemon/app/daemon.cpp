@@ -82,7 +82,10 @@ Daemon::Daemon(const Settings& settings)
   if (settings.pressure.enabled) {
     pressure_.emplace(io_, PressurePaths{.cgroup = cgroup_}, [this](Pressure pressure) {
       woke();
-      spdlog::info("memory pressure: {}", pressure == Pressure::kFull ? "full" : "some");
+      const bool full = pressure == Pressure::kFull;
+      if ((full ? full_lines_ : some_lines_).allows(clock_.now())) {
+        spdlog::info("memory pressure: {}", full ? "full" : "some");
+      }
       service_.on_pressure(pressure);
     });
   }

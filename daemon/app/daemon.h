@@ -20,6 +20,7 @@
 #include "daemon/device/device_thread.h"
 #include "daemon/device/open_backend.h"
 #include "daemon/service/service.h"
+#include "daemon/transport/line_limit.h"
 #include "daemon/transport/transport.h"
 
 namespace panbo {
@@ -69,6 +70,9 @@ class Daemon {
   FdWork idle_;
   FdWork done_;
   std::optional<PressureWatch> pressure_;
+  /// Of pressure: a client that stays at the board's limit causes it many times a second.
+  LineLimit some_lines_{std::chrono::seconds(1)};
+  LineLimit full_lines_{std::chrono::seconds(1)};
   /// What the device and the worker have reported, as far as it waits for the house's turn.
   std::vector<BoId> idle_bos_;
   std::deque<CreatedBo> created_bos_;

@@ -35,12 +35,12 @@ void Listener::wait() {
   });
 }
 
-Turns::Work::Piece Listener::do_piece(Time) {
-  accept();
+Turns::Work::Piece Listener::do_piece(Time now) {
+  accept(now);
   return {.price = kAcceptPrice, .more = false};
 }
 
-void Listener::accept() {
+void Listener::accept(Time now) {
   UniqueFd connection(::accept4(socket_.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (!connection.valid()) {
     const Errno error = Errno::last();
@@ -52,11 +52,11 @@ void Listener::accept() {
         wait();
         return;
       default:
-        pause(error);
+        pause(error, now);
         return;
     }
   }
-  if (paused_) spdlog::info("connections are accepted again");
+  if (paused_ && said_) spdlog::info("connections are accepted again");
   paused_ = false;
   if (const auto peer = peer_of(connection.get())) {
     on_accept_(std::move(connection), *peer);
@@ -66,8 +66,11 @@ void Listener::accept() {
   wait();
 }
 
-void Listener::pause(Errno why) {
-  if (!paused_) spdlog::error("no connections are accepted for now: {}", why.message());
+void Listener::pause(Errno why, Time now) {
+  if (!paused_) {
+    said_ = lines_.allows(now);
+    if (said_) spdlog::error("no connections are accepted for now: {}", why.message());
+  }
   paused_ = true;
   pause_.expires_after(kPause);
   pause_.async_wait([this](const boost::system::error_code& error) {

@@ -10,6 +10,7 @@
 
 #include "daemon/core/turns.h"
 #include "daemon/service/messages.h"
+#include "daemon/transport/line_limit.h"
 #include "proto/unique_fd.h"
 
 namespace panbo {
@@ -24,8 +25,8 @@ class Listener : private Turns::Work {
  private:
   Piece do_piece(Time now) override;
   void wait();
-  void accept();
-  void pause(Errno why);
+  void accept(Time now);
+  void pause(Errno why, Time now);
 
   Turns& turns_;
   boost::asio::posix::stream_descriptor socket_;
@@ -33,6 +34,10 @@ class Listener : private Turns::Work {
   const std::function<void(UniqueFd, const Peer&)> on_accept_;
   /// Paused since the last connection.
   bool paused_ = false;
+  /// Whoever takes the last fds and gives them back, again and again, must not fill the log.
+  LineLimit lines_{std::chrono::minutes(1)};
+  /// The log says that it is paused.
+  bool said_ = false;
 };
 
 }  // namespace panbo

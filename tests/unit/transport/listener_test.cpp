@@ -99,6 +99,22 @@ TEST_F(ListenerTest, PausesWhileThereAreNoFdsAndGoesOnWhenThereAre) {
   EXPECT_EQ(log_.count("connections are accepted again"), 1u);
 }
 
+TEST_F(ListenerTest, FdsThatRunOutAgainAndAgainDoNotFillTheLog) {
+  listen();
+  std::vector<UniqueFd> clients;
+  for (size_t i = 1; i <= 5; ++i) {
+    clients.push_back(listening_.connect());
+    {
+      const NoMoreFds no_more_fds;
+      run_what_is_ready(io_, turns_);
+      ASSERT_LT(accepted_.size(), i);
+    }
+    ASSERT_TRUE(run_until_accepted(i));
+  }
+  EXPECT_EQ(log_.count("no connections are accepted for now"), 1u);
+  EXPECT_EQ(log_.count("connections are accepted again"), 1u);
+}
+
 TEST_F(ListenerTest, PausesWhenNothingCanEverBeAccepted) {
   // Does not listen: always ready, always EINVAL.
   UniqueFd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
