@@ -22,8 +22,14 @@ class Animal:
     small_users: list
     # How long it may take to set itself up.
     seconds: float
+    # The line of docs/reliability.md that it belongs to.
+    fault: int
     # Once it is set up it asks for next to nothing, so whatever the daemon does is for others.
     idle: bool
+
+    @property
+    def test(self):
+        return f"fault_{self.fault:02}_{self.name}"
 
     @property
     def description(self):
@@ -33,10 +39,10 @@ class Animal:
 ALL = {}
 
 
-def animal(users=(0,), small_users=None, seconds=30, idle=False):
+def animal(fault, users=(0,), small_users=None, seconds=30, idle=False):
     def register(function):
         name = function.__name__.replace("_", "-")
-        ALL[name] = Animal(name, function, list(users), list(small_users or users), seconds, idle)
+        ALL[name] = Animal(name, function, list(users), list(small_users or users), seconds, fault, idle)
         return function
 
     return register

@@ -29,7 +29,7 @@ def cycle(den, clients, packet):
             client.send(packet)
 
 
-@animal()
+@animal(30)
 def flood(den):
     """250 connections, each cycling batches of 64 x 4 KiB (fewer where the fd limit has no room for as many simulated
     BOs): whoever gives a turn to every connection gives 250 to one user."""
@@ -78,14 +78,14 @@ def wait_in_vain(den, requests):
         time.sleep(3)
 
 
-@animal(users=[1, 0], idle=True)
+@animal(30, users=[1, 0], idle=True)
 def waits(den):
     """256 requests of one user that wait for `60 x 4 KiB + 3 x 4261412864 B` beside 63 ready BOs, and no more: every
     supply makes a daemon that tries them all lend and take back each item of each of them."""
     return wait_in_vain(den, den.count(256, 64))
 
 
-@animal(users=[31] + list(range(30)), small_users=[3, 0, 1, 2], seconds=15, idle=True)
+@animal(30, users=[31] + list(range(30)), small_users=[3, 0, 1, 2], seconds=15, idle=True)
 def waits_of_many(den):
     """The same by 30 users at once: no quota of one user bounds it."""
     return wait_in_vain(den, den.count(256, 64))
@@ -108,7 +108,7 @@ def hoard_unused(den, count):
     return keepers
 
 
-@animal(users=[1, 0], seconds=60)
+@animal(30, users=[1, 0], seconds=60)
 def failing(den):
     """200 connections whose requests are over quota, beside another user with 8,000 unused leases: to say who holds
     most, and what could be asked back, somebody has to know, for each failure."""
@@ -126,7 +126,7 @@ def failing(den):
     return cycle(den, clients, wire.alloc([HUGE] * 5))
 
 
-@animal()
+@animal(31)
 def executables(den):
     """Executables of 2 GiB, which can never be placed since they are aligned to their size, some of which may wait:
     each try evicts everybody's ready BOs and opens an arena."""
@@ -136,7 +136,7 @@ def executables(den):
     return cycle(den, clients[:4], wire.alloc([2 << 30], wire.EXECUTABLE))
 
 
-@animal()
+@animal(30)
 def creations(den):
     """64 fresh BOs of just under 1 MiB in a packet, of four connections: each is small enough to be made on the event
     loop."""
@@ -144,7 +144,7 @@ def creations(den):
     cycle(den, clients, wire.alloc([MIB - 4 * KIB] * wire.BATCH, wire.ZEROED))
 
 
-@animal()
+@animal(17)
 def deaf(den):
     """Thousands of requests that fail at once on 16 connections, none of whose answers is ever read."""
     clients = [wire.Client(den.socket) for _ in range(16)]
@@ -165,7 +165,7 @@ def deaf(den):
         time.sleep(0.001)
 
 
-@animal(users=[1, 0])
+@animal(30, users=[1, 0])
 def impatient(den):
     """Requests for what is not there, 64 at a time on four connections, each of which waits for a millisecond: timers
     start and end all the time."""
@@ -183,7 +183,7 @@ def impatient(den):
     return cycle(den, clients, packet)
 
 
-@animal()
+@animal(30)
 def names_nothing(den):
     """Packets full of leases that it does not have, and packets of 16 KiB of fields that nobody knows, as fast as they
     are taken: cheap to send, and for whoever looks at each of them not cheap to read."""
@@ -210,7 +210,7 @@ def names_nothing(den):
                 clients[at].socket.setblocking(False)
 
 
-@animal()
+@animal(30)
 def relabels(den):
     """Batches of 64 whose labels are others each time: each BO gets a new name, and each name is one for the lists."""
     client = wire.Client(den.socket, "relabels")

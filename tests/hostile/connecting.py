@@ -11,7 +11,7 @@ from animal import animal
 from asking import KIB, MIB
 
 
-@animal()
+@animal(32)
 def never_reads(den):
     """16 connections that ask for batch after batch and never read: the fds pile up in their sockets. Whoever is
     disconnected comes again."""
@@ -44,7 +44,7 @@ def leave_unread(den, sockets, fds_in_each):
     return kept
 
 
-@animal(seconds=60, idle=True)
+@animal(32, seconds=60, idle=True)
 def half_closed(den):
     """16 sockets with 64 unread fds each, closed halfway and kept: all that a user may have in flight, in the hands of
     nobody who is connected."""
@@ -54,7 +54,7 @@ def half_closed(den):
     return kept
 
 
-@animal(users=[0, 1, 2, 3], small_users=[0, 1], seconds=60)
+@animal(32, users=[0, 1, 2, 3], small_users=[0, 1], seconds=60)
 def half_closed_many(den):
     """1,000 sockets closed halfway with an unread fd each, of each of four users, one of whom connects and leaves in a
     loop: each disconnection may have all of them looked at."""
@@ -82,7 +82,7 @@ def mutated(random, packet):
     return bytes(packet)
 
 
-@animal()
+@animal(15)
 def garbage(den):
     """Packets with a few bytes changed, empty and oversize ones, and fds that nobody asked for."""
     seeds = [
@@ -118,7 +118,7 @@ def garbage(den):
         client.close()
 
 
-@animal()
+@animal(30)
 def churn(den):
     """Connect, ask for 256 MiB, be gone before it is made: the one thread that makes large BOs makes them for nobody."""
     while True:
@@ -128,7 +128,7 @@ def churn(den):
         den.ready()
 
 
-@animal()
+@animal(11)
 def connects(den):
     """Connects and closes as fast as it can, some of the time with a Hello."""
     while True:
@@ -139,7 +139,7 @@ def connects(den):
         den.ready()
 
 
-@animal(users=[0] * 6, small_users=[0, 0])
+@animal(11, users=[0] * 6, small_users=[0, 0])
 def connects_by_many(den):
     """The same in six processes, none of which closes a connection before it has 300: the queue at the door is full of
     them."""
@@ -157,7 +157,7 @@ def connects_by_many(den):
             client.close()
 
 
-@animal(users=[0] * 8, small_users=[0] * 3, idle=True)
+@animal(32, users=[0] * 8, small_users=[0] * 3, idle=True)
 def stopped(den):
     """Processes that are stopped (SIGSTOP) with requests under way and fds unread, and stay connected."""
     clients = [wire.Client(den.socket, "stopped") for _ in range(4)]
@@ -168,7 +168,7 @@ def stopped(den):
     os.kill(os.getpid(), signal.SIGSTOP)
 
 
-@animal()
+@animal(32)
 def keeps_itself(den):
     """Sends its own socket to the daemon, behind 64 unread fds, and is disconnected for that. If the daemon kept its end
     as it is, the two would keep each other for ever, and the BOs with them, though nobody is there any more."""

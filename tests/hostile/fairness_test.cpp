@@ -1,6 +1,8 @@
 // What one user's requests may cost another, and a request that cannot be served anybody: counted on the real panbod.
 // What animals of the zoo notice of each other is in zoo.py.
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -47,7 +49,7 @@ class OtherUser {
   explicit OtherUser(const std::function<bool(OtherUser&)>& life, uid_t uid = kOtherUser) {
     int to_child[2];
     int to_parent[2];
-    if (::pipe(to_child) != 0 || ::pipe(to_parent) != 0) throw std::runtime_error("pipe");
+    if (::pipe2(to_child, O_CLOEXEC) != 0 || ::pipe2(to_parent, O_CLOEXEC) != 0) throw std::runtime_error("pipe");
     pid_ = ::fork();
     read_ = pid_ == 0 ? to_child[0] : to_parent[0];
     write_ = pid_ == 0 ? to_parent[1] : to_child[1];
@@ -327,6 +329,21 @@ TEST_F(FairnessTest, fault_33_nobody_is_refused_what_the_other_gives_back) {
   other.join();
   EXPECT_TRUE(first);
   EXPECT_TRUE(second);
+}
+
+TEST_F(FairnessTest, fault_34_a_folder_that_a_user_has_locked_keeps_no_daemon_from_starting) {
+  SKIP_UNLESS_ROOT();
+  start("");
+  daemon_->stop();
+  OtherUser locker([&](OtherUser& self) {
+    const int folder = ::open(daemon_->directory().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0 || ::flock(folder, LOCK_EX | LOCK_NB) != 0) return false;
+    self.say();
+    return !self.hear();
+  });
+  ASSERT_TRUE(locker.hear());
+  daemon_->start();
+  EXPECT_TRUE(connect().alloc(kMiB).message.has_granted());
 }
 
 }  // namespace

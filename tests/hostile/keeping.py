@@ -23,7 +23,7 @@ def shares(count, most):
     return [min(most, count - at) for at in range(0, count, most)]
 
 
-@animal(seconds=60, idle=True)
+@animal(30, seconds=60, idle=True)
 def hoards(den):
     """As many leases as a user may have, 65,536 in four clients: everything that goes through all leases is long."""
     clients = []
@@ -34,7 +34,7 @@ def hoards(den):
     time.sleep(3600)
 
 
-@animal(seconds=60)
+@animal(30, seconds=60)
 def held(den):
     """As many released BOs as a user may have, 65,536, of each of which it keeps the fd: the kernel does not tell when
     that goes, so somebody has to look at them again and again."""
@@ -49,7 +49,7 @@ def held(den):
     time.sleep(3600)
 
 
-@animal(seconds=60)
+@animal(30, seconds=60)
 def toggles(den):
     """Lease tables in which every word changes between in use and unused all the time, some with nonsense in them, and
     a flood of LeasesUnused: what is read there is out of date at once."""
@@ -67,7 +67,7 @@ def toggles(den):
                 client.words[slot] &= ~3
 
 
-@animal(seconds=60)
+@animal(30, seconds=60)
 def departs(den):
     """A client takes 9,000 leases and is gone, again and again: all of them come back at once."""
     while True:
@@ -77,7 +77,7 @@ def departs(den):
         den.ready()
 
 
-@animal(seconds=60)
+@animal(32, seconds=60)
 def passes_on(den):
     """A client of 2,000 leases is gone while its process still has their fds, which it closes a little later: what it
     had is held by nobody who is connected."""

@@ -122,6 +122,7 @@ def running(programs, cpus):
 
 
 def ratio(animals, burners, name, key):
+    """The median over the rounds in which somebody was served beside both; None if there is none."""
     ratios = [a["seen"][name][key] / b["seen"][name][key] for a, b in zip(animals.rounds, burners.rounds)
-              if a["seen"][name] and b["seen"][name] and b["seen"][name][key]]
+              if a["seen"][name] and a["seen"][name]["served"] and b["seen"][name] and b["seen"][name]["served"]]
     return statistics.median(ratios) if ratios else None

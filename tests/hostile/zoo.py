@@ -59,8 +59,8 @@ def row(name, burners, animals, left):
         missed.append("errors")
     largest = max(animals.values("other", "max_us"), default=None)
     connect = max(animals.values("other", "connect_us"), default=None)
-    cells = [name, number(p50), number(p99), number(largest and largest / 1000), number(connect and connect / 1000),
-             number(same), str(served), str(failed), number(turn, 2), number(animals.most("pause_ms")),
+    cells = [name, number(p50) or "never", number(p99) or "never", number(largest and largest / 1000), number(connect and connect / 1000),
+             number(same) or "never", str(served), str(failed), number(turn, 2), number(animals.most("pause_ms")),
              number(burners.most("pause_ms")), number(100 * animals.most("cpu"), 0), number(animals.most("calls"), 0),
              "; ".join(errors)]
     return cells, missed
@@ -85,7 +85,7 @@ def arguments():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("animals", nargs="*", metavar="ANIMAL", help="only these; --list has them all")
     parser.add_argument("--list", action="store_true", help="say what each animal does")
-    parser.add_argument("--names", action="store_true", help="print their names")
+    parser.add_argument("--names", action="store_true", help="print the names of their tests")
     parser.add_argument("--quick", action="store_true", help="one round of a second beside each")
     parser.add_argument("--seconds", type=float, default=2, help="of a round beside each (%(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="(%(default)s)")
@@ -105,7 +105,7 @@ def arguments():
 def main():
     given = arguments()
     if given.names:
-        print("\n".join(animal.ALL))
+        print("\n".join(kind.test for kind in animal.ALL.values()))
         return 0
     if given.list:
         for kind in animal.ALL.values():

@@ -99,7 +99,7 @@ TEST_F(ProcessTest, SaysWhatToDoWithoutAGpu) {
   EXPECT_EQ(run_panbod("--device panfrost --socket " + directory_ + "/panbo.sock").status, 1);
 }
 
-TEST_F(ProcessTest, RefusesASettingWithTheLine) {
+TEST_F(ProcessTest, fault_34_a_setting_that_makes_no_sense_is_refused_with_the_line_and_for_good) {
   const Ended unknown = run_panbod(config("# comment\n[cache]\nmaximum = 5\n"));
   EXPECT_EQ(unknown.status, EX_CONFIG);
   EXPECT_NE(unknown.output.find("panbod.toml:3: unknown key cache.maximum"), std::string::npos) << unknown.output;

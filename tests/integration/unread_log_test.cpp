@@ -66,7 +66,7 @@ class UnreadLogTest : public testing::Test {
   UniqueFd writer_;
 };
 
-TEST_F(UnreadLogTest, AReaderThatIsGoneDoesNotEndTheDaemon) {
+TEST_F(UnreadLogTest, fault_34_a_log_whose_reader_is_gone_does_not_end_the_daemon) {
   writer_.reset();
   reader_.reset();
   cause_a_line();
@@ -74,7 +74,7 @@ TEST_F(UnreadLogTest, AReaderThatIsGoneDoesNotEndTheDaemon) {
   EXPECT_EQ(daemon_->stop(), 0) << "which it says into the same pipe";
 }
 
-TEST_F(UnreadLogTest, APipeThatIsFullHoldsNobodyUp) {
+TEST_F(UnreadLogTest, fault_34_a_log_that_nobody_reads_holds_nobody_up) {
   fill();
   for (int i = 0; i < 3; ++i) cause_a_line();
   expect_served();
