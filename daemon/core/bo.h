@@ -56,7 +56,7 @@ struct Bo {
   DeviceBo device;
   BoState state = BoState::kCreating;
   AfterRelease after_release = AfterRelease::kCache;
-  /// Which queue that is.
+  /// In which queue of ExpiringBos it is, while it is in one.
   uint8_t expiring_queue = 0;
   /// Whoever has it, or had it last. Draining and Held BOs are still charged to them; Ready ones to nobody.
   Borrower borrower;
@@ -64,8 +64,6 @@ struct Bo {
   Label label;
   /// When it entered its state. Ready: since when it has not been used, as far as is known.
   Time since{};
-  /// Ready: when it goes, if it goes before the decay takes it.
-  Time due{};
 
   /// In the one container of its state.
   ListHook<Bo> in_state;

@@ -1,6 +1,6 @@
 // BOs of one lifetime enter in the order in which they go, but for those that a client had kept unused before. To find
-// their places would be a search, and they are few: one that is due already goes to the front, and any other one goes
-// no earlier than the one before it.
+// their places would be a search, and they are few: one that goes before all others is put to the front, and any other
+// one goes no earlier than the one before it.
 
 #include "daemon/core/expiring_bos.h"
 
@@ -17,25 +17,25 @@ void ExpiringBos::insert(Bo& bo, Duration lifetime) {
     assert(queues_.size() <= UINT8_MAX);
   }
   bo.expiring_queue = static_cast<uint8_t>(queue - queues_.begin());
-  bo.due = bo.since + lifetime;
   const Bo* first = queue->bos.front();
-  if (first != nullptr && bo.due <= first->due) {
+  if (first != nullptr && bo.since < first->since) {
     queue->bos.push_front(bo);
-    return;
+  } else {
+    queue->bos.push_back(bo);
   }
-  if (first != nullptr) bo.due = std::max(bo.due, queue->bos.back()->due);
-  queue->bos.push_back(bo);
 }
 
 void ExpiringBos::remove(Bo& bo) {
   if (bo.in_expiring.linked()) queues_[bo.expiring_queue].bos.remove(bo);
 }
 
-Bo* ExpiringBos::next() const {
-  Bo* next = nullptr;
+std::optional<ExpiringBos::Next> ExpiringBos::next() const {
+  std::optional<Next> next;
   for (const Queue& queue : queues_) {
     Bo* first = queue.bos.front();
-    if (first != nullptr && (next == nullptr || first->due < next->due)) next = first;
+    if (first == nullptr) continue;
+    const Time due = first->since + queue.lifetime;
+    if (!next || due < next->due) next = Next{.bo = first, .due = due};
   }
   return next;
 }

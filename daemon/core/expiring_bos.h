@@ -13,15 +13,20 @@ namespace panbo {
 /// Borrows its BOs. Lifetimes are few (lifetime.h), and each is a queue of its own, so every operation is O(1).
 class ExpiringBos {
  public:
-  /// The BO goes when it has been unused for that long, and sets bo.due to when that is. One that had been unused for
-  /// a part of it already may stay for as long as one that entered just before it.
+  /// The BO goes when it has been unused for that long, that is since bo.since. One that had been unused for a part of
+  /// it already may stay for as long as one that entered just before it.
   void insert(Bo& bo, Duration lifetime);
 
   /// Does nothing if the BO is not here.
   void remove(Bo& bo);
 
-  /// The one that goes next; nullptr if there is none.
-  [[nodiscard]] Bo* next() const;
+  /// The one that goes next, and when.
+  struct Next {
+    Bo* bo;
+    Time due;
+  };
+  /// Returns nullopt if there is none.
+  [[nodiscard]] std::optional<Next> next() const;
 
  private:
   struct Queue {

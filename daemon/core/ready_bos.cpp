@@ -36,10 +36,9 @@ void ReadyBos::remove(Bo& bo) {
 }
 
 Bo* ReadyBos::take_aged(Time now) {
-  Bo* expired = expiring_.next();
-  if (expired != nullptr && expired->due <= now) {
-    remove(*expired);
-    return expired;
+  if (const auto next = expiring_.next(); next && next->due <= now) {
+    remove(*next->bo);
+    return next->bo;
   }
   return decay_deadline_ && *decay_deadline_ <= now ? take_decayed(now) : nullptr;
 }
@@ -60,8 +59,8 @@ Bo* ReadyBos::take_decayed(Time now) {
 }
 
 std::optional<Time> ReadyBos::next_deadline() const {
-  const Bo* expiring = expiring_.next();
-  return expiring == nullptr ? decay_deadline_ : earlier(decay_deadline_, expiring->due);
+  const auto expiring = expiring_.next();
+  return expiring ? earlier(decay_deadline_, expiring->due) : decay_deadline_;
 }
 
 }  // namespace panbo
