@@ -5,6 +5,7 @@ import fcntl
 import hashlib
 import os
 import pathlib
+import platform
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,8 @@ import time
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 HERE = SOURCE / "tests/board"
 CACHE = SOURCE / "build/board"
+# Of Debian, as apt calls it. The board's is the same.
+RELEASE = platform.freedesktop_os_release().get("VERSION_CODENAME", "")
 
 # Debian package -> a file or program of it that is used.
 PACKAGES = {

@@ -9,20 +9,21 @@ import device_tree
 import packages
 import registers
 
-from host import CACHE, HERE, cached, remove, run
+from host import CACHE, HERE, RELEASE, cached, remove, run
 
-# What the build needs, for the compiler.
+# What the build needs, for the compiler. Of A|B the first that the release of Debian has.
 SYSROOT = """
-    libbenchmark-dev libboost1.81-dev libc6-dev libcli11-dev libdrm-dev libegl-dev libfmt-dev libgbm-dev libgles-dev
-    libgtest-dev libprotobuf-dev libprotozero-dev libspdlog-dev libstdc++-12-dev libsystemd-dev libtomlplusplus-dev
-    libutfcpp-dev linux-libc-dev nlohmann-json3-dev
+    libbenchmark-dev libboost1.83-dev|libboost1.81-dev libc6-dev libcli11-dev libdrm-dev libegl-dev libfmt-dev libgbm-dev
+    libgles-dev libgtest-dev libprotobuf-dev libprotozero-dev libspdlog-dev libstdc++-14-dev|libstdc++-12-dev
+    libsystemd-dev libtomlplusplus-dev libutfcpp-dev linux-libc-dev nlohmann-json3-dev
 """.split()
 
 # What runs on the full board: a small Debian, and the libraries of what the build installs.
 ROOT = """
     base-files base-passwd bash coreutils dash findutils grep gzip hostname kmod login mawk mount passwd procps sed
     strace systemd systemd-sysv tar udev util-linux
-    libdrm2 libncursesw6 libprotobuf-lite32 libspdlog1.10 libstdc++6 libsystemd0 libtomlplusplus3
+    libdrm2 libncursesw6 libprotobuf-lite32t64|libprotobuf-lite32 libspdlog1.15|libspdlog1.10 libstdc++6 libsystemd0
+    libtomlplusplus3t64|libtomlplusplus3
 """.split()
 MESA = "libegl-mesa0 libegl1 libgbm1 libgl1-mesa-dri libgles2".split()
 
@@ -35,7 +36,7 @@ RAM_START = 0x40000000
 
 
 def sysroot():
-    return cached("sysroot", [*SYSROOT, HERE / "packages.py"], lambda folder: unpack(SYSROOT, folder))
+    return cached("sysroot", [RELEASE, *SYSROOT, HERE / "packages.py"], lambda folder: unpack(SYSROOT, folder))
 
 
 def unpack(names, folder):
@@ -72,7 +73,7 @@ def kernel(series):
             (folder / f"modules/{number:02}-{module_name(module)}.ko").write_bytes(content)
         remove(unpacked)
 
-    return cached(f"kernel-{series}", [series, *MODULES, HERE / "packages.py", HERE / "images.py"], make)
+    return cached(f"kernel-{series}", [RELEASE, series, *MODULES, HERE / "packages.py", HERE / "images.py"], make)
 
 
 def module_name(path):
@@ -107,7 +108,7 @@ def root(with_mesa):
 
     return cached(
         f"root{'-mesa' if with_mesa else ''}.ext4",
-        [*names, HERE / "packages.py", HERE / "images.py", HERE / "guest/configure"],
+        [RELEASE, *names, HERE / "packages.py", HERE / "images.py", HERE / "guest/configure"],
         make,
     )
 

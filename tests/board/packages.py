@@ -8,7 +8,7 @@ import functools
 import os
 import re
 
-from host import CACHE, PACKAGES, BoardError, run
+from host import CACHE, PACKAGES, RELEASE, BoardError, run
 
 APT = CACHE / "apt"
 
@@ -38,10 +38,12 @@ def update():
     (APT / "status").touch()
     (APT / "apt.conf").write_text(CONFIG)
     line = f"deb [signed-by={PACKAGES['debian-archive-keyring']}] $(REPO_URI) $(RELEASE) $(COMPONENT)"
-    mirrors = run("apt-get", "indextargets", "--format", line, "Created-By: Packages", "Origin: Debian")
+    mirrors = set(run("apt-get", "indextargets", "--format", line, "Created-By: Packages", "Origin: Debian").splitlines())
     if not mirrors:
         raise BoardError("apt knows no Debian mirror. Configure one in /etc/apt, then: apt-get update")
-    (APT / "sources.list").write_text("\n".join(sorted(set(mirrors.splitlines()))) + "\n")
+    # Debian 12 has the older of the kernels. Of other packages apt takes the newest, so those of the host's release.
+    mirrors |= {re.sub(rf" {RELEASE}(-security)? ", r" bookworm\1 ", mirror) for mirror in mirrors}
+    (APT / "sources.list").write_text("\n".join(sorted(mirrors)) + "\n")
     apt("apt-get", "update", "--error-on=any")
 
 
@@ -55,12 +57,20 @@ def newest_kernel(series):
     return max(names, key=lambda name: [int(number) for number in re.findall(r"\d+", name)])
 
 
+def offered(name):
+    """Of A|B the first that apt has: some packages are called otherwise in the next release."""
+    names = name.split("|")
+    known = apt("apt-cache", "madison", *names).split()
+    return next((each for each in names if each in known), name)
+
+
 def unpack(names, folder, dependencies=True, then=":"):
     """Unpacks packages, with all that they depend on, into a folder with Debian's merged /usr.
 
     `then` is a shell command that runs with $folder set and sees the files belong to whom they should, root mostly.
     """
     update()
+    names = [offered(name) for name in names]
     archives = APT / "cache/archives"
     get = ["install", "--yes", "--download-only"] if dependencies else ["download"]
     # From elsewhere, as apt does not name what it has already.
