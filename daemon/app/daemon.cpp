@@ -27,6 +27,9 @@ constexpr int kEventsInARound = 128;
 constexpr Price kIdlePrice = 6 * kDeviceCall;
 constexpr Price kCreatedPrice = 2 * kDeviceCall;
 
+/// Requests that may be open at a time, of all clients together.
+constexpr uint64_t kBoardRequests = 4096;
+
 OpenedBackend open_device(const std::string& name) {
   std::string why;
   auto opened = open_backend(name, why);
@@ -101,15 +104,22 @@ ServiceOptions Daemon::service_options(const Settings& settings) {
   options.pool.decay_time = settings.cache.decay;
   options.pool.stock = settings.stock;
   options.local.decay = settings.local.decay;
-  options.allocator.total_max = limits_.total_max;
+  options.room.total_max = limits_.total_max;
   options.client_quota = limits_.client;
   options.user_quota = limits_.user;
+  options.board_quota.bytes = limits_.total_max;
   options.board_quota.addresses = kBoardAddresses;
+  options.board_quota.requests = kBoardRequests;
   // The kernel allows as many in flight as we may have open. Of the other half one half is for BOs that somebody holds,
   // and one for clients and BOs that drain.
   options.board_quota.fds = fds / 2;
   options.pool.held_max = fds / 4;
+  options.board_last_share = {.bytes = options.board_quota.bytes / 16,
+                              .addresses = options.board_quota.addresses / 16,
+                              .requests = options.board_quota.requests / 8,
+                              .fds = options.board_quota.fds / 8};
   if (settings.record) options.observer = &recorder_.emplace(*settings.record, clock_);
+  options.wants_shortage = [this](const Peer& peer) { return shortages_.wants(peer.uid, clock_.now()); };
   options.on_shortage = [this](const Shortage& shortage) {
     shortages_.note(shortage, clock_.now(), transport_.client_log());
   };

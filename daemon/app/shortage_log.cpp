@@ -36,17 +36,19 @@ std::string describe(const Shortage& shortage) {
   return text;
 }
 
+bool ShortageLog::wants(uint32_t uid, Time now) {
+  const auto user = users_.find(uid);
+  if (user == users_.end() || now - user->second.last >= kPause) return true;
+  ++user->second.suppressed;
+  return false;
+}
+
 void ShortageLog::note(const Shortage& shortage, Time now, ClientLog& log) {
   const uint32_t uid = shortage.client.peer.uid;
   std::erase_if(users_, [&](const auto& user) {
     return user.first != uid && user.second.suppressed == 0 && now - user.second.last >= kPause;
   });
-  const auto [user, is_new] = users_.try_emplace(uid, User{.last = now});
-  if (!is_new && now - user->second.last < kPause) {
-    ++user->second.suppressed;
-    return;
-  }
-  const uint64_t suppressed = std::exchange(user->second, User{.last = now}).suppressed;
+  const uint64_t suppressed = std::exchange(users_[uid], User{.last = now}).suppressed;
   if (suppressed > 0) {
     log.warn(uid, fmt::format("{} more requests of uid {} failed for want of memory", suppressed, uid), now);
   }

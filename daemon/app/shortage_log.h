@@ -13,8 +13,10 @@ namespace panbo {
 
 class ShortageLog {
  public:
-  /// Logs it, unless the user had one within the last second: a client that asks again and again must neither fill the
-  /// log nor hide what others miss.
+  /// Whether the next record of that user may be logged: at most one in a second, since a client that asks again and again
+  /// must neither fill the log nor hide what others miss. If not, it is counted.
+  [[nodiscard]] bool wants(uint32_t uid, Time now);
+  /// Logs a record for which wants() was true, and before it how many were left out.
   void note(const Shortage& shortage, Time now, ClientLog& log);
 
  private:

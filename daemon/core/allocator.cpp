@@ -1,16 +1,5 @@
-// The order is the answer to the question that the review of panfrost's own cache left open. That cache waits for its
-// busy BOs before it gives its idle ones back, and so digs itself deeper; here nothing is waited for while there is
-// still something to give back, and waiting is the caller's choice.
-//
-// A request that the board's memory cannot hold is refused before the kernel is asked: the kernel would fill the
-// memory first and fail afterwards (docs/kernel-facts.md). A look at the memory costs a few syscalls, so small requests
-// are compared with it together. They have to be, too: in a cgroup that is full to the last page the kernel does say no
-// to BOs, but kills the process that asks when it is its own bookkeeping that does not fit.
-//
-// Creating is a small state machine, since the worker answers later: an Attempt says which arena is tried and what was
-// done already, next_attempt() what follows from an error. Arenas are tried newest first, which has the most addresses
-// left; older ones regain room as their BOs go, so all are tried before another is opened. After eviction the retry
-// goes to the worker, if there is one, because the worker is what closes the large ones that were evicted.
+// Arenas are tried newest first, which has the most addresses left; older ones regain room as their BOs go, so all are
+// tried before another is opened. An arena that was opened for a BO and cannot hold it either ends the attempt.
 
 #include "daemon/core/allocator.h"
 
@@ -21,45 +10,75 @@
 #include "proto/size_class.h"
 
 namespace panbo {
+namespace {
 
-Allocator::Allocator(Device& device, DeviceWorker* worker, const MemoryGauge& memory, BoPool& pool,
-                     AllocatorOptions options)
-    : device_(device), worker_(worker), memory_(memory), pool_(pool), options_(options) {
+/// To make a BO takes several calls, and the kernel clears its pages: as long as a look-up for every two of them.
+Price price_of_creation(uint64_t size) {
+  return 3 * kDeviceCall + static_cast<Price>(std::min<uint64_t>(size / 8192, 1000));
 }
 
-Result<Loan> Allocator::allocate(const Demand& demand, Time now) {
-  const auto ready = allocate_ready(demand, now);
-  if (ready || ready.error() == Errno{EDQUOT}) return ready;
+}  // namespace
+
+Allocator::Allocator(Device& device, DeviceWorker* worker, BoPool& pool, BoardRoom& room, AllocatorOptions options)
+    : device_(device), worker_(worker), pool_(pool), room_(room), options_(options) {
+}
+
+Loan Allocator::lend(const Demand& demand, Charge& paid, Price& price, Time now) {
   const BoKey key = key_of(demand);
-  auto charge = Charge::take(demand.account, cost_of(demand));
-  if (!charge) return charge.error();
-  Borrower borrower{demand.client, demand.user, *std::move(charge)};
-  if (Bo* stocked = pool_.lend_stocked(key, borrower, now)) return Loan{.bo = stocked, .fresh = true};
-  if (!admit(key.memory(), now)) return Errno{ENOMEM};
-  Bo& bo = pool_.begin_create(key, std::move(borrower), now);
-  return create(bo, {.arena = static_cast<uint16_t>(arenas_ - 1)}, now);
+  Borrower borrower{demand.client, demand.user, paid.split_off(cost_of(demand))};
+  price += kDeviceCall;
+  Bo* bo = demand.zeroed ? nullptr : pool_.lend_ready(key, borrower, now);
+  if (bo != nullptr) return {.bo = bo, .fresh = false};
+  bo = pool_.lend_stocked(key, borrower, now);
+  if (bo == nullptr) paid.merge(std::move(borrower.charge));
+  return {.bo = bo, .fresh = true};
 }
 
-Result<Loan> Allocator::allocate_ready(const Demand& demand, Time now) {
+std::optional<Loan> Allocator::lend_extra(const Demand& demand, Price& price, Time now) {
+  price += kDeviceCall;
   auto charge = Charge::take(demand.account, cost_of(demand));
-  if (!charge) return charge.error();
-  if (demand.zeroed) return Errno{ENOMEM};
+  if (!charge) return std::nullopt;
   Borrower borrower{demand.client, demand.user, *std::move(charge)};
   Bo* bo = pool_.lend_ready(key_of(demand), borrower, now);
-  if (bo == nullptr) return Errno{ENOMEM};
-  return Loan{.bo = bo, .fresh = false};
+  return bo == nullptr ? std::nullopt : std::optional(Loan{.bo = bo, .fresh = false});
 }
 
-Result<Loan> Allocator::created(Bo& bo, const Result<DeviceBo>& result, Time now) {
+Result<Loan> Allocator::create(const Demand& demand, Charge& paid, bool by_worker, Price& price, Time now) {
+  const BoKey key = key_of(demand);
+  Bo& bo = pool_.begin_create(key, {demand.client, demand.user, paid.split_off(cost_of(demand))}, now);
+  Attempt attempt = first_attempt();
+  if (worker_ != nullptr && (by_worker || key.size >= options_.large_bo)) {
+    price += kDeviceCall;
+    pending_.emplace(bo.id, attempt);
+    worker_->create(bo.id, bo.borrower.user, ArenaId{attempt.arena}, key.kind, key.size);
+    return Loan{.bo = &bo, .fresh = true};
+  }
+  while (true) {
+    price += price_of_creation(key.size);
+    const auto result = device_.create(ArenaId{attempt.arena}, key.kind, key.size);
+    if (result) {
+      pool_.lend_created(bo, *result, now);
+      return Loan{.bo = &bo, .fresh = true};
+    }
+    if (result.error() == Errno{ENOSPC} && next_arena(attempt)) continue;
+    give_up(bo, paid, now);
+    return result.error();
+  }
+}
+
+Result<Loan> Allocator::created(Bo& bo, const Result<DeviceBo>& result, Charge& paid, Time now) {
   const auto pending = pending_.find(bo.id);
-  Attempt attempt = pending->second;
-  pending_.erase(pending);
   if (result) {
+    pending_.erase(pending);
     pool_.lend_created(bo, *result, now);
     return Loan{.bo = &bo, .fresh = true};
   }
-  if (next_attempt(attempt, result.error(), now)) return create(bo, attempt, now);
-  pool_.create_failed(bo, now);
+  if (result.error() == Errno{ENOSPC} && next_arena(pending->second)) {
+    worker_->create(bo.id, bo.borrower.user, ArenaId{pending->second.arena}, bo.key.kind, bo.key.size);
+    return Loan{.bo = &bo, .fresh = true};
+  }
+  pending_.erase(pending);
+  give_up(bo, paid, now);
   return result.error();
 }
 
@@ -73,27 +92,35 @@ void Allocator::created_unwanted(Bo& bo, const Result<DeviceBo>& result, Time no
   }
 }
 
+bool Allocator::cancel(Bo& bo, Time now) {
+  if (!worker_->cancel(bo.id)) return false;
+  pending_.erase(bo.id);
+  pool_.create_failed(bo, now);
+  return true;
+}
+
 // No other arena is tried: what is made in advance is not worth one.
-void Allocator::restock(bool may, uint64_t local, Time now) {
+Price Allocator::restock(uint64_t local, Time now) {
   const auto due = pool_.stock().due();
-  if (!due || *due > now) return;
-  if (!may || !pending_.empty() || (worker_ != nullptr && worker_->destroying() > 0)) {
+  if (!due || *due > now) return 0;
+  if (worker_ != nullptr && worker_->creating() + worker_->destroying() > 0) {
     pool_.postpone_stock(now);
-    return;
+    return 1;
   }
   const uint64_t size = *pool_.stock().missing();
-  if (size > budget_left() || !pool_.leaves_headroom(size, local)) {
+  if (size > room_.budget_left() || !pool_.leaves_headroom(size, local)) {
     pool_.stock_refused(now);
-    return;
+    return kDeviceCall;
   }
   Bo& bo = pool_.begin_stock(now);
-  const ArenaId arena{static_cast<uint16_t>(arenas_ - 1)};
+  const ArenaId arena{first_attempt().arena};
   if (worker_ != nullptr && size >= options_.large_bo) {
     stocking_ = bo.id;
     worker_->create(bo.id, kHouse, arena, bo.key.kind, size);
-  } else {
-    pool_.stock_created(bo, device_.create(arena, bo.key.kind, size), now);
+    return kDeviceCall;
   }
+  pool_.stock_created(bo, device_.create(arena, bo.key.kind, size), now);
+  return price_of_creation(size);
 }
 
 bool Allocator::restocked(BoId id, const Result<DeviceBo>& result, Time now) {
@@ -118,77 +145,28 @@ BoKey Allocator::key_of(const Demand& demand) const {
   const DeviceLimits limits = device_.limits();
   const uint64_t granule = demand.kind == BoKind::kHeap ? kHeapGranule : limits.page_size;
   // A class may be larger than what the device can make where its limit is not itself a class.
-  const uint64_t size = std::min(size_class(demand.size, granule), limits.max_bo_size);
+  const uint64_t most = demand.kind == BoKind::kExecutable ? limits.max_executable_size : limits.max_bo_size;
+  const uint64_t size = std::min(size_class(demand.size, granule), most);
   return {.domain = demand.domain, .kind = demand.kind, .size = size};
 }
 
-uint64_t Allocator::missing(const std::vector<Demand>& demands) const {
-  const uint64_t bytes = cost_of(demands).bytes;
-  const uint64_t room = std::min({budget_left(), memory_.available(), bytes});
-  return bytes - room - std::min(pool_.spare(), bytes - room);
-}
-
-uint64_t Allocator::budget_left() const {
-  return options_.total_max - std::min(pool_.memory(), options_.total_max);
-}
-
-bool Allocator::admit(uint64_t bytes, Time now) {
-  unseen_ += bytes;
-  const bool look = unseen_ >= options_.admission_from;
-  const uint64_t memory = look ? memory_.available() : UINT64_MAX;
-  const uint64_t room = std::min(budget_left(), memory);
-  if (bytes > room && bytes - room > pool_.spare()) {
-    // While there is none, even the smallest is compared.
-    if (look) unseen_ = options_.admission_from;
-    return false;
-  }
-  if (look) unseen_ = 0;
-  if (bytes > room) pool_.evict_bytes(bytes - room, SIZE_MAX, now);
-  return true;
-}
-
-bool Allocator::next_attempt(Attempt& attempt, Errno error, Time now) {
-  if (error == Errno{ENOSPC} && next_arena(attempt)) return true;
-  if (error != Errno{ENOMEM} && error != Errno{ENOSPC}) return false;
-  if (attempt.evicted) return false;
-  // What was evicted before may still be with the worker. It is asked for the next attempt, after that.
-  if (pool_.evict_all(SIZE_MAX, now).amount.count == 0 && (worker_ == nullptr || worker_->destroying() == 0))
-    return false;
-  attempt = {.arena = static_cast<uint16_t>(arenas_ - 1), .opened_arena = true, .evicted = true};
-  return true;
-}
-
 bool Allocator::next_arena(Attempt& attempt) {
+  if (attempt.opened_arena) return false;
   if (attempt.arena > 0) {
     --attempt.arena;
     return true;
   }
-  if (attempt.opened_arena || arenas_ == kMaxArenas) return false;
+  if (arenas_ == kMaxArenas) return false;
   const auto opened = device_.open_arena();
   if (!opened) return false;
   arenas_ = static_cast<uint16_t>(opened->value + 1);
-  attempt.arena = opened->value;
-  attempt.opened_arena = true;
+  attempt = {.arena = opened->value, .opened_arena = true};
   return true;
 }
 
-Result<Loan> Allocator::create(Bo& bo, Attempt attempt, Time now) {
-  while (true) {
-    if (worker_ != nullptr && (bo.key.size >= options_.large_bo || attempt.evicted)) {
-      pending_.emplace(bo.id, attempt);
-      worker_->create(bo.id, bo.borrower.user, ArenaId{attempt.arena}, bo.key.kind, bo.key.size);
-      return Loan{.bo = &bo, .fresh = true};
-    }
-    const auto result = device_.create(ArenaId{attempt.arena}, bo.key.kind, bo.key.size);
-    if (result) {
-      pool_.lend_created(bo, *result, now);
-      return Loan{.bo = &bo, .fresh = true};
-    }
-    if (!next_attempt(attempt, result.error(), now)) {
-      pool_.create_failed(bo, now);
-      return result.error();
-    }
-  }
+void Allocator::give_up(Bo& bo, Charge& paid, Time now) {
+  paid.merge(std::move(bo.borrower.charge));
+  pool_.create_failed(bo, now);
 }
 
 }  // namespace panbo

@@ -1,12 +1,12 @@
-// "What now?": the order in which a request for a BO is served, and what happens when the kernel says no.
+// How one BO of a request is found: ready, in stock, or made by the kernel. What a whole request does, in which order
+// and in which pieces, is the service's business (alloc_requests.h); here is each single step.
 //
-//   1. A ready BO of the same domain, kind and size class.
-//   2. One of the stock. It was never lent, so any domain may have it, and it counts as fresh.
-//   3. A fresh one, if quota, budget and the board's memory admit it. Where the budget or the memory is in the way,
-//      ready BOs are evicted first; where that cannot be enough, the kernel is not asked.
-//   4. ENOMEM: everything ready is evicted, whoever used it, then a fresh one is tried once more.
-//      ENOSPC: another arena, since it is addresses that are missing.
-//   5. Waiting, and 6. failing with a record, are up to the caller: the service.
+//   lend()      a ready BO of the same domain, kind and size class; else one of the stock, which was never lent, so that
+//               any domain may have it, and which counts as fresh
+//   create()    a fresh one: small ones are made here, large ones by the device worker, whose answer comes to created()
+//
+// When the kernel says ENOSPC it is addresses that are missing: the other arenas are tried, then a new one is opened.
+// When it says ENOMEM that is for the caller to deal with.
 #pragma once
 
 #include <memory>
@@ -15,22 +15,19 @@
 #include <unordered_map>
 #include <vector>
 
+#include "daemon/core/board_room.h"
 #include "daemon/core/bo_pool.h"
 #include "daemon/core/clock.h"
 #include "daemon/core/device.h"
 #include "daemon/core/device_worker.h"
-#include "daemon/core/memory_gauge.h"
+#include "daemon/core/turns.h"
 #include "proto/result.h"
 
 namespace panbo {
 
 struct AllocatorOptions {
-  /// Most bytes that BOs in all states may count as (BoKey::memory()).
-  uint64_t total_max = UINT64_MAX;
-  /// Once so many bytes were asked of the kernel, together, the next are compared with the board's memory before.
-  uint64_t admission_from = uint64_t{1} << 20;
-  /// From this size in bytes on to make a BO takes so long that it is left to the worker.
-  uint64_t large_bo = uint64_t{1} << 20;
+  /// From this size in bytes on a creation is slow enough to be left to the worker.
+  uint64_t large_bo = uint64_t{256} << 10;
 };
 
 struct Demand {
@@ -51,69 +48,70 @@ struct Demand {
 };
 
 struct Loan {
-  /// Never nullptr. Owned by the pool. Leased, or Creating while the worker is at it.
-  Bo* bo;
+  /// Owned by the pool. Leased, or Creating while the worker is at it. nullptr: there is none yet.
+  Bo* bo = nullptr;
   /// Made by the kernel for this demand.
-  bool fresh;
+  bool fresh = false;
 
-  [[nodiscard]] bool pending() const { return bo->state == BoState::kCreating; }
+  [[nodiscard]] bool pending() const { return bo != nullptr && bo->state == BoState::kCreating; }
 };
 
 class Allocator {
  public:
   /// All must outlive the allocator. `worker` may be null: then every call is made here, and no loan is pending.
-  Allocator(Device& device, DeviceWorker* worker, const MemoryGauge& memory, BoPool& pool, AllocatorOptions options);
+  Allocator(Device& device, DeviceWorker* worker, BoPool& pool, BoardRoom& room, AllocatorOptions options);
 
-  /// Steps 1 to 4. Never waits. A pending loan is continued by created().
-  /// Errors: EDQUOT a quota of the account; ENOMEM; or what else the device said.
-  Result<Loan> allocate(const Demand& demand, Time now);
+  /// What the demand costs its account, and what all of them cost theirs. Cost::bytes is the memory that they take.
+  [[nodiscard]] Cost cost_of(const Demand& demand) const;
+  [[nodiscard]] Cost cost_of(const std::vector<Demand>& demands) const;
 
-  /// Step 1 alone. Errors: EDQUOT; ENOMEM there is none.
-  Result<Loan> allocate_ready(const Demand& demand, Time now);
+  /// Lends a BO that is there. `paid`: of which the BO's charge is taken if there is one. Adds to `price`.
+  [[nodiscard]] Loan lend(const Demand& demand, Charge& paid, Price& price, Time now);
 
-  /// The worker's answer for a pending loan, which then is leased, is pending again, or has failed and is gone.
-  Result<Loan> created(Bo& bo, const Result<DeviceBo>& result, Time now);
+  /// Lends a ready BO that nobody has asked for, if its account has room for it; std::nullopt if there is none. Adds to
+  /// `price`.
+  [[nodiscard]] std::optional<Loan> lend_extra(const Demand& demand, Price& price, Time now);
+
+  /// Has a BO made. `paid` as above, and left as it was if that fails. `by_worker`: although it is small, since it needs
+  /// memory that the worker is about to give back. Adds to `price`.
+  /// Errors: ENOMEM; ENOSPC no arena has addresses for it; or what else the device said.
+  [[nodiscard]] Result<Loan> create(const Demand& demand, Charge& paid, bool by_worker, Price& price, Time now);
+
+  /// The worker's answer for a pending loan, which then is leased, is pending again, or has failed and is gone; then its
+  /// charge is put back into `paid`.
+  [[nodiscard]] Result<Loan> created(Bo& bo, const Result<DeviceBo>& result, Charge& paid, Time now);
 
   /// The worker's answer for a loan that nobody wants any more: it goes to the cache.
   void created_unwanted(Bo& bo, const Result<DeviceBo>& result, Time now);
 
-  /// Bytes that the budget or the board's memory lack for all of the demands, even if everything ready and the stock
-  /// are evicted.
-  [[nodiscard]] uint64_t missing(const std::vector<Demand>& demands) const;
+  /// A pending loan that nobody wants any more. True: the worker had not begun, and the loan is gone. False: its answer
+  /// comes, and belongs to created_unwanted().
+  [[nodiscard]] bool cancel(Bo& bo, Time now);
 
-  /// Makes one BO for the stock, if that is due (Stock::due()), nothing else is under way, and there is memory to
-  /// spare. `may`: nobody waits for memory. `local`: bytes that clients keep unused.
-  void restock(bool may, uint64_t local, Time now);
+  /// Makes one BO for the stock, if that is due (Stock::due()), the worker has nothing else to do, and there is memory to
+  /// spare. `local`: bytes that clients keep unused. Returns the price.
+  Price restock(uint64_t local, Time now);
 
   /// The worker's answer, if it was for the stock. False: it was for a loan.
   bool restocked(BoId id, const Result<DeviceBo>& result, Time now);
 
-  /// What the demands cost their account.
-  [[nodiscard]] Cost cost_of(const std::vector<Demand>& demands) const;
-
  private:
-  /// How far step 4 has come for one BO.
+  /// Which arena the worker tries for one BO, and whether it was opened for it.
   struct Attempt {
     uint16_t arena = 0;
     bool opened_arena = false;
-    bool evicted = false;
   };
 
-  [[nodiscard]] Cost cost_of(const Demand& demand) const;
   [[nodiscard]] BoKey key_of(const Demand& demand) const;
-  [[nodiscard]] uint64_t budget_left() const;
-  [[nodiscard]] bool admit(uint64_t bytes, Time now);
-  [[nodiscard]] bool next_attempt(Attempt& attempt, Errno error, Time now);
+  [[nodiscard]] Attempt first_attempt() const { return {.arena = static_cast<uint16_t>(arenas_ - 1)}; }
   [[nodiscard]] bool next_arena(Attempt& attempt);
-  Result<Loan> create(Bo& bo, Attempt attempt, Time now);
+  void give_up(Bo& bo, Charge& paid, Time now);
 
   Device& device_;
   DeviceWorker* const worker_;
-  const MemoryGauge& memory_;
   BoPool& pool_;
+  BoardRoom& room_;
   const AllocatorOptions options_;
-  /// Bytes admitted since the board's memory was last looked at.
-  uint64_t unseen_ = 0;
   /// How many arenas there are: 0 to arenas_ - 1.
   uint16_t arenas_ = 1;
   /// Those that the worker is at.

@@ -1,5 +1,5 @@
-// Arithmetic at the limits: use never exceeds a limit, so limit - used never wraps, and a cost is compared with that
-// difference, never added first.
+// Arithmetic at the limits saturates: a cost is compared with the room that is left, never added first, and an account
+// that uses more than its limit (a limit can be lowered) has no room.
 //
 // Accounts are shared by those who charge them, since a charge can outlive its client: a BO that is still drawn from
 // or held belongs to whoever released it, connected or not.
@@ -7,27 +7,25 @@
 #include "daemon/core/budget.h"
 
 #include <algorithm>
+#include <cassert>
 
 namespace panbo {
-namespace {
 
-struct Resource {
+struct Account::Resource {
   uint64_t Cost::*amount;
   std::string_view name;
 };
 
-constexpr Resource kResources[] = {{&Cost::bytes, "bytes"},
-                                   {&Cost::addresses, "GPU addresses"},
-                                   {&Cost::bos, "BOs"},
-                                   {&Cost::requests, "open requests"},
-                                   {&Cost::fds, "fds in flight"}};
+constexpr Account::Resource Account::kResources[] = {{&Cost::bytes, "bytes"},
+                                                     {&Cost::addresses, "GPU addresses"},
+                                                     {&Cost::bos, "BOs"},
+                                                     {&Cost::requests, "open requests"},
+                                                     {&Cost::fds, "fds in flight"}};
 
-/// The first that does not fit; nullptr if all do.
-const Resource* lacking_for(const Cost& cost, const Cost& used, const Cost& limits) {
-  for (const Resource& resource : kResources) {
-    if (cost.*resource.amount > limits.*resource.amount - used.*resource.amount) return &resource;
-  }
-  return nullptr;
+namespace {
+
+uint64_t minus(uint64_t a, uint64_t b) {
+  return a - std::min(a, b);
 }
 
 }  // namespace
@@ -50,44 +48,91 @@ Cost& Cost::operator-=(const Cost& other) {
   return *this;
 }
 
-Account::Account(std::string name, const Cost& limits, std::shared_ptr<Account> parent)
-    : name_(std::move(name)), limits_(limits), parent_(std::move(parent)) {
+Account::Account(std::string name, const Cost& limits, std::shared_ptr<Account> parent, const Cost& last_share)
+    : name_(std::move(name)), limits_(limits), last_share_(last_share), parent_(std::move(parent)) {
 }
 
-const Account* Account::full_for(const Cost& cost) const {
-  for (const Account* account = this; account != nullptr; account = account->parent_.get()) {
-    if (lacking_for(cost, account->used_, account->limits_) != nullptr) return account;
+Account::~Account() {
+  assert(used_ == Cost{});
+}
+
+// How much more of a resource `child` may have. Whoever has little may have a part of the last share; everybody else
+// what is left before it begins.
+uint64_t Account::room(const Resource& resource, const Account* child) const {
+  const uint64_t limit = limits_.*resource.amount;
+  const uint64_t used = used_.*resource.amount;
+  const uint64_t share = last_share_.*resource.amount;
+  const uint64_t open = minus(minus(limit, share), used);
+  if (child == nullptr || share == 0) return share == 0 ? minus(limit, used) : open;
+  const uint64_t sharers = sharers_ + (child->used_ == Cost{} ? 1 : 0);
+  const uint64_t part = minus(share / (sharers + 1), child->used_.*resource.amount);
+  return std::max(open, std::min(part, minus(limit, used)));
+}
+
+/// The first that does not fit; nullptr if all do.
+const Account::Resource* Account::lacking_for(const Cost& cost, const Account* child) const {
+  for (const Resource& resource : kResources) {
+    const uint64_t wanted = cost.*resource.amount;
+    if (wanted > 0 && wanted > room(resource, child)) return &resource;
   }
   return nullptr;
 }
 
-std::string_view Account::lacking(const Cost& cost) const {
-  const Resource* resource = lacking_for(cost, used_, limits_);
+const Account* Account::full_for(const Cost& cost) const {
+  const Account* child = nullptr;
+  for (const Account* account = this; account != nullptr; account = account->parent_.get()) {
+    if (account->lacking_for(cost, child) != nullptr) return account;
+    child = account;
+  }
+  return nullptr;
+}
+
+const Account* Account::child_below(const Account& above) const {
+  const Account* child = nullptr;
+  for (const Account* account = this; account != &above && account != nullptr; account = account->parent_.get()) {
+    child = account;
+  }
+  return child;
+}
+
+std::string_view Account::lacking(const Cost& cost, const Account* child) const {
+  const Resource* resource = lacking_for(cost, child);
   return resource == nullptr ? std::string_view() : resource->name;
 }
 
-Cost Account::missing_for(const Cost& cost) const {
+Cost Account::missing_for(const Cost& cost, const Account* child) const {
   Cost missing;
   for (const Resource& resource : kResources) {
-    const uint64_t room = limits_.*resource.amount - used_.*resource.amount;
-    missing.*resource.amount = cost.*resource.amount - std::min(cost.*resource.amount, room);
+    missing.*resource.amount = minus(cost.*resource.amount, room(resource, child));
   }
   return missing;
 }
 
 bool Account::can_ever_hold(const Cost& cost) const {
   for (const Account* account = this; account != nullptr; account = account->parent_.get()) {
-    if (lacking_for(cost, Cost{}, account->limits_) != nullptr) return false;
+    for (const Resource& resource : kResources) {
+      const uint64_t share = account->last_share_.*resource.amount;
+      // Alone, somebody may have all but the last share, or half of that.
+      const uint64_t most = std::max(minus(account->limits_.*resource.amount, share), share / 2);
+      if (cost.*resource.amount > most) return false;
+    }
   }
   return true;
 }
 
 void Account::add(const Cost& cost) {
-  for (Account* account = this; account != nullptr; account = account->parent_.get()) account->used_ += cost;
+  for (Account* account = this; account != nullptr; account = account->parent_.get()) {
+    if (account->used_ == Cost{} && account->parent_ != nullptr && !(cost == Cost{})) ++account->parent_->sharers_;
+    account->used_ += cost;
+  }
 }
 
 void Account::subtract(const Cost& cost) {
-  for (Account* account = this; account != nullptr; account = account->parent_.get()) account->used_ -= cost;
+  for (Account* account = this; account != nullptr; account = account->parent_.get()) {
+    account->used_ -= cost;
+    if (account->used_ == Cost{} && account->parent_ != nullptr && !(cost == Cost{})) --account->parent_->sharers_;
+    if (account->listener_ != nullptr) account->listener_->given_back(*account);
+  }
 }
 
 Result<Charge> Charge::take(std::shared_ptr<Account> account, const Cost& cost) {
@@ -96,10 +141,25 @@ Result<Charge> Charge::take(std::shared_ptr<Account> account, const Cost& cost) 
   return Charge(std::move(account), cost);
 }
 
+void Charge::merge(Charge other) {
+  if (account_ == nullptr) {
+    *this = std::move(other);
+    return;
+  }
+  cost_ += other.cost_;
+  other.account_.reset();
+}
+
+Charge Charge::split_off(const Cost& cost) {
+  cost_ -= cost;
+  return Charge(account_, cost);
+}
+
 void Charge::reset() {
   if (account_ == nullptr) return;
-  account_->subtract(cost_);
+  const std::shared_ptr<Account> account = std::move(account_);
   account_.reset();
+  account->subtract(cost_);
 }
 
 }  // namespace panbo

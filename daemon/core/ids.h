@@ -21,6 +21,8 @@ using LeaseId = StrongId<struct LeaseIdTag, uint64_t>;
 using ClientId = StrongId<struct ClientIdTag, uint64_t>;
 /// A Unix user, for quotas and display.
 using UserId = StrongId<struct UserIdTag, uint32_t>;
+/// The daemon itself: pays for its own work, such as decay, eviction and scans. No peer has this uid.
+inline constexpr UserId kHouse{UINT32_MAX};
 /// Chosen by a client for one of its requests; means nothing without the ClientId.
 using RequestId = StrongId<struct RequestIdTag, uint64_t>;
 /// One DRM file of the daemon.

@@ -26,9 +26,6 @@ using Price = uint32_t;
 /// One system call on the device.
 inline constexpr Price kDeviceCall = 10;
 
-/// Pays for the daemon's own work: decay, eviction, scans. No peer has this uid.
-inline constexpr UserId kHouse{UINT32_MAX};
-
 class Turns {
   struct User;
 

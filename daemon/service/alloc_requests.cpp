@@ -1,287 +1,430 @@
-// A request that waits is tried again whenever the pool has new supplies, those who came first before the others:
-// first each takes what is ready and fits, then the whole ladder is tried, so that a large request does not evict what
-// a small one could have had. After one found no memory only smaller ones are tried: the kernel is not asked again for
-// what it has not got. One that found no room in its quota says nothing about the others. While the worker is at a
-// request that had waited, no other gets the whole ladder, for the same reason.
+// A request is first compared with quota and memory as a whole, by arithmetic alone: what cannot be served lends nothing,
+// evicts nothing and has nothing made. Then everything that is ready is lent before anything is evicted, so that a request
+// does not evict what it could have had.
 //
-// What a request that waits evicts and gives back while it is tried again is no new supply: it would be tried again
-// for its own sake, for ever. Only what others release, and what a first try leaves behind, is.
+// What is asked back comes as the Release of a client. How much that is depends on what was in the way: so many bytes of
+// a quota, of the budget or of the board's memory; when it was the kernel that said no, as much as the request needs.
 //
-// What is asked back comes as the Release of a client, which is a supply like any other. How much that is depends on
-// what was in the way: so many bytes of a quota, of the budget or of the board's memory, or, when it was the kernel
-// that said no, everything. Less than what is missing is never taken, it would help nobody. While requests wait that is
-// looked at again with every scan of the tables, because a client that frees into its own cache tells nobody.
-//
-// An open request is shared by the list it waits in and by the BOs that the worker makes for it. One that ends while
-// the worker is busy leaves its BOs there as nobody's; they go to the cache when they come.
+// A request that the kernel refused although there seemed to be room (its memory may be in pieces that do not fit, or a
+// limit may be one that we do not know) is tried again when something was supplied since: at once the first time, then
+// after a pause that doubles with each refusal.
 
 #include "daemon/service/alloc_requests.h"
 
 #include <algorithm>
 
 namespace panbo {
+namespace {
 
-struct AllocRequests::Open {
-  Asker asker;
-  std::vector<Demand> demands;
-  /// Nothing: the caller does not wait.
-  std::optional<Time> deadline;
-  /// Until then it waits for what was asked back, whatever its caller says. Nothing: nothing was asked back.
-  std::optional<Time> grace;
-  /// Until then it waits, too: for that scan of the tables to be completed. 0: no scan was needed yet.
-  uint64_t scan = 0;
-  bool scanning = false;
-  /// Why it was not served last time.
-  Errno error{};
-  uint64_t arrival = 0;
-  bool has_waited = false;
-  /// As far as it came in this attempt.
-  std::vector<Loan> loans;
-  /// How many of the loans are pending.
-  size_t pending = 0;
-  /// For one open request.
-  Charge charge;
+/// A piece ends when it has cost this much.
+constexpr Price kPiece = 150;
+/// Of the eviction of one BO, which goes to the worker.
+constexpr Price kEviction = 4;
+/// Of looking at some held BOs, each of which takes several calls.
+constexpr Price kLookAtHeld = 64 * kDeviceCall;
+/// Requests that one tick ends.
+constexpr int kEndPiece = 8;
 
-  /// Bytes of memory that it needs.
-  [[nodiscard]] uint64_t memory() const {
-    uint64_t sum = 0;
-    for (const Demand& demand : demands) sum += BoKey{.kind = demand.kind, .size = demand.size}.memory();
-    return sum;
-  }
-  /// When it is over, unless something else ends it before.
-  [[nodiscard]] Time end() const {
-    if (scanning && !deadline) return Time::max();
-    return std::max(deadline.value_or(Time::min()), grace.value_or(Time::min()));
-  }
-};
+/// How long a request that the kernel refused is not tried again.
+constexpr Duration kFirstPause = std::chrono::milliseconds(1);
+constexpr uint32_t kMostDoublings = 6;
 
-/// While it lives: the supplies of a request that waits are its own.
-class AllocRequests::OwnSupplies {
- public:
-  OwnSupplies(AllocRequests& requests, const Open& open)
-      : requests_(requests), open_(open), before_(requests.pool_.supplies()) {}
-  ~OwnSupplies() {
-    if (open_.has_waited) requests_.supplies_seen_ += requests_.pool_.supplies() - before_;
-  }
+/// How often those who wait for memory are compared with what the board has left.
+constexpr Duration kLookAgain = std::chrono::milliseconds(100);
+constexpr Duration kLookSoon = std::chrono::milliseconds(2);
 
- private:
-  AllocRequests& requests_;
-  const Open& open_;
-  const uint64_t before_;
-};
+Duration pause_after(uint32_t refusals) {
+  return refusals < 2 ? Duration::zero() : kFirstPause * (1 << std::min(refusals - 2, kMostDoublings));
+}
 
-AllocRequests::AllocRequests(Allocator& allocator, BoPool& pool, LocalCache& local, AllocListener& listener)
-    : allocator_(allocator), pool_(pool), local_(local), listener_(listener) {
+}  // namespace
+
+Turns::Work::Piece OpenRequest::do_piece(Time now) {
+  return owner.do_piece(*this, now);
+}
+
+AllocRequests::AllocRequests(Allocator& allocator, BoPool& pool, BoardRoom& room, LocalCache& local, Turns& turns,
+                             AllocListener& listener)
+    : allocator_(allocator),
+      pool_(pool),
+      room_(room),
+      local_(local),
+      turns_(turns),
+      listener_(listener),
+      waiting_(turns, *this) {
 }
 
 AllocRequests::~AllocRequests() = default;
 
-void AllocRequests::start(const Asker& asker, std::vector<Demand> demands, Duration timeout, Time now) {
-  auto open = std::make_shared<Open>();
-  open->asker = asker;
-  open->demands = std::move(demands);
-  open->arrival = ++next_arrival_;
-  if (timeout > Duration::zero()) open->deadline = now + std::min(timeout, Time::max() - now);
-  auto charge = Charge::take(open->demands.front().account, {.requests = 1});
-  if (!charge) {
-    listener_.failed(open->asker, open->demands, charge.error());
-    return;
+Price AllocRequests::start(const Asker& asker, std::vector<Demand> demands, Duration timeout, Time now) {
+  auto owned = std::make_unique<OpenRequest>(*this, asker, std::move(demands));
+  OpenRequest& request = *owned;
+  request.cost = allocator_.cost_of(request.demands);
+  request.arrival = ++arrivals_;
+  if (timeout > Duration::zero()) request.deadline = now + std::min(timeout, kLongestWait);
+  auto place = Charge::take(request.account(), {.requests = 1});
+  const bool over_quota = !place || !request.account()->can_ever_hold(request.cost);
+  if (over_quota || request.cost.bytes > room_.total_max()) {
+    listener_.failed(asker, request.demands, Errno{over_quota ? EDQUOT : ENOMEM});
+    return kDeviceCall;
   }
-  open->charge = *std::move(charge);
-  const OwnSupplies own(*this, *open);
-  if (const auto tried = attempt(open, Ladder::kWhole, now); !tried) attempt_failed(open, tried.error(), now);
+  request.place = *std::move(place);
+  requests_[asker.client].emplace(request.arrival, std::move(owned));
+  const UserId user = request.user();
+  const auto piece = do_piece(request, now);
+  if (piece.more) turns_.add(user, request);
+  return piece.price;
 }
 
-void AllocRequests::cancel_client(ClientId client, Time now) {
-  std::vector<OpenPtr> cancelled;
-  for (const auto& [bo, creating] : creating_) {
-    const OpenPtr& open = creating.open;
-    if (open != nullptr && open->asker.client == client) cancelled.push_back(open);
+void AllocRequests::cancel_client(ClientId client) {
+  const auto found = requests_.find(client);
+  if (found == requests_.end()) return;
+  for (auto& [arrival, request] : found->second) {
+    if (request->phase == Phase::kWaiting) waiting_.remove(*request);
+    request->cancelled = true;
+    request->phase = Phase::kGivingBack;
+    turns_.add(request->user(), *request);
   }
-  for (const OpenPtr& open : cancelled) give_back(open, now);
-  std::erase_if(waiting_, [client](const OpenPtr& open) { return open->asker.client == client; });
 }
 
 void AllocRequests::on_created(BoId id, const Result<DeviceBo>& result, Time now) {
   const auto found = creating_.find(id);
-  const Creating creating = std::move(found->second);
+  OpenRequest* const request = found->second;
   creating_.erase(found);
-  const OpenPtr& open = creating.open;
   Bo& bo = *pool_.find(id);
-  if (open == nullptr) {
-    const uint64_t before = pool_.supplies();
+  if (request == nullptr) {
     allocator_.created_unwanted(bo, result, now);
-    if (!creating.is_supply) supplies_seen_ += pool_.supplies() - before;
     return;
   }
-  const OwnSupplies own(*this, *open);
-  remove_pending(open);
-  const auto loan = allocator_.created(bo, result, now);
+  --request->pending;
+  const auto loan = allocator_.created(bo, result, request->quota, now);
   if (!loan) {
-    std::erase_if(open->loans, [&bo](const Loan& l) { return l.bo == &bo; });
-    attempt_failed(open, loan.error(), now);
+    const auto lost = std::find_if(request->loans.begin(), request->loans.end(),
+                                   [&bo](const Loan& other) { return other.bo == &bo; });
+    *lost = {};
+    if (request->phase != Phase::kGivingBack) creation_failed(*request, loan.error(), now);
   } else if (loan->pending()) {
-    add_pending(id, open);
-  } else {
-    finish_if_complete(open);
+    creating_.emplace(id, request);
+    ++request->pending;
   }
+  if (request->phase != Phase::kAtWorker || request->pending == 0) turns_.add(request->user(), *request);
 }
 
-void AllocRequests::serve_waiting(Time now) {
-  if (pool_.supplies() == supplies_seen_) return;
-  serve_waiting(Ladder::kReadyOnly, now);
-  serve_waiting(Ladder::kWhole, now);
+void AllocRequests::wake(Time now) {
+  const bool scanned = local_.scans() != scans_seen_;
+  if (waiting_.empty() || (pool_.supplies() == supplies_seen_ && !scanned)) {
+    supplies_seen_ = pool_.supplies();
+    scans_seen_ = local_.scans();
+    return;
+  }
   supplies_seen_ = pool_.supplies();
-}
-
-void AllocRequests::serve_waiting(Ladder ladder, Time now) {
-  uint64_t too_much = UINT64_MAX;
-  for (auto waiting = waiting_.begin(); waiting != waiting_.end();) {
-    const OpenPtr open = *waiting;
-    if (ladder == Ladder::kWhole && creating_after_wait_ > 0) return;
-    if (ladder == Ladder::kWhole && open->memory() >= too_much) {
-      ++waiting;
-      continue;
-    }
-    const auto tried = attempt(open, ladder, now);
-    if (tried) {
-      waiting = waiting_.erase(waiting);
-      continue;
-    }
-    give_back(open, now);
-    if (tried.error() == Errno{ENOMEM}) too_much = std::min(too_much, open->memory());
-    if (ladder == Ladder::kReadyOnly || may_wait(*open, tried.error(), now)) {
-      ++waiting;
-    } else {
-      waiting = waiting_.erase(waiting);
-      listener_.failed(open->asker, open->demands, tried.error());
-    }
+  scans_seen_ = local_.scans();
+  if (scanned) {
+    waiting_.wake_all();
+    return;
   }
+  waiting_.wake_for_memory([&](uint64_t bytes) { return room_.may_hold(bytes, now); });
+  // That was compared with a look at the board's memory that may be a little too old.
+  look_again_at_ = earlier(look_again_at_, now + kLookSoon);
 }
 
 std::optional<Time> AllocRequests::next_deadline() const {
-  std::optional<Time> next;
-  for (const OpenPtr& open : waiting_) {
-    if (!open->scanning || open->deadline) next = earlier(next, open->end());
-  }
-  return next;
+  const OpenRequest* first = waiting_.first_to_end();
+  return first == nullptr ? std::nullopt : earlier(first->end(), look_again_at_);
 }
 
-void AllocRequests::tick(Time now) {
-  for (auto waiting = waiting_.begin(); waiting != waiting_.end();) {
-    const OpenPtr open = *waiting;
-    if (open->end() > now) {
-      ++waiting;
-      continue;
-    }
-    waiting = waiting_.erase(waiting);
-    listener_.failed(open->asker, open->demands, open->deadline ? Errno{ETIMEDOUT} : open->error);
+Price AllocRequests::tick(Time now) {
+  Price price = 0;
+  for (int i = 0; i < kEndPiece; ++i) {
+    OpenRequest* request = waiting_.first_to_end();
+    if (request == nullptr || request->end() > now) break;
+    waiting_.remove(*request);
+    price += kDeviceCall;
+    fail(*request, request->deadline ? Errno{ETIMEDOUT} : request->error);
   }
+  if (look_again_at_ && *look_again_at_ <= now) {
+    look_again_at_.reset();
+    price += kDeviceCall;
+    waiting_.wake_for_memory([&](uint64_t bytes) { return room_.may_hold(bytes, now); });
+    if (!waiting_.empty()) look_again_at_ = now + kLookAgain;
+  }
+  return price;
 }
 
-// On success the request is granted, or the worker is at it.
-Result<void> AllocRequests::attempt(const OpenPtr& open, Ladder ladder, Time now) {
-  open->loans.reserve(open->demands.size());
-  for (const Demand& demand : open->demands) {
-    const auto loan =
-        ladder == Ladder::kWhole ? allocator_.allocate(demand, now) : allocator_.allocate_ready(demand, now);
-    if (!loan) return loan.error();
-    open->loans.push_back(*loan);
-    if (loan->pending()) add_pending(loan->bo->id, open);
+Turns::Work::Piece AllocRequests::do_piece(OpenRequest& request, Time now) {
+  Price price = 0;
+  while (price < kPiece) {
+    if (!do_step(request, price, now)) return {price, false};
   }
-  finish_if_complete(open);
-  return {};
+  return {price, true};
 }
 
-void AllocRequests::attempt_failed(const OpenPtr& open, Errno error, Time now) {
-  give_back(open, now);
-  if (!may_wait(*open, error, now)) {
-    listener_.failed(open->asker, open->demands, error);
+/// False: there is nothing more to do for it now, or it has ended and is gone.
+bool AllocRequests::do_step(OpenRequest& request, Price& price, Time now) {
+  switch (request.phase) {
+    case Phase::kAdmitting:
+      admit(request, price);
+      return true;
+    case Phase::kLending:
+      lend(request, price, now);
+      return true;
+    case Phase::kMakingRoom:
+      make_room(request, price, now);
+      return true;
+    case Phase::kCreating:
+      create(request, price, now);
+      return true;
+    case Phase::kEvictingAll:
+      evict_all(request, price, now);
+      return true;
+    case Phase::kAtWorker:
+      if (request.pending > 0) return false;
+      grant(request, price);
+      return false;
+    case Phase::kGivingBack:
+      give_back(request, price, now);
+      if (request.phase == Phase::kGivingBack) return true;
+      if (request.phase != Phase::kWaiting) return true;
+      if (request.cancelled) {
+        forget(request);
+      } else {
+        wait_or_fail(request, now);
+      }
+      return false;
+    case Phase::kLookingAtHeld:
+      look_at_held(request, price, now);
+      if (request.phase != Phase::kWaiting) return true;
+      wait_or_fail(request, now);
+      return false;
+    case Phase::kWaiting:
+      return false;
+  }
+  return false;
+}
+
+void AllocRequests::grant(OpenRequest& request, Price& price) {
+  const auto ended = forget(request);
+  price += listener_.granted(ended->asker, ended->demands, ended->loans, ended->has_waited);
+}
+
+void AllocRequests::admit(OpenRequest& request, Price& price) {
+  price += kDeviceCall;
+  request.loans.assign(request.demands.size(), {});
+  request.next = 0;
+  request.by_worker = request.evicted_all = false;
+  if (request.account()->full_for(request.cost) != nullptr) {
+    refuse(request, Errno{EDQUOT});
     return;
   }
-  open->has_waited = true;
-  const auto later = std::find_if(waiting_.rbegin(), waiting_.rend(),
-                                  [&open](const OpenPtr& other) { return other->arrival < open->arrival; });
-  waiting_.insert(later.base(), open);
+  // The quota is charged only when the memory is there: to give it back would wake whoever waits for it.
+  request.memory = room_.reserve(request.cost.bytes);
+  if (request.memory.bytes() < request.cost.bytes) {
+    refuse(request, Errno{ENOMEM});
+    return;
+  }
+  request.quota = Charge::take(request.account(), request.cost).value();
+  request.phase = Phase::kLending;
 }
 
-bool AllocRequests::may_wait(Open& open, Errno error, Time now) {
-  const bool may_pass =
-      error == Errno{ENOMEM} || error == Errno{ENOSPC} ||
-      (error == Errno{EDQUOT} && open.demands.front().account->can_ever_hold(allocator_.cost_of(open.demands)));
-  if (!may_pass) return false;
-  open.error = error;
-  return ask_back(open, now) != AskBack::kNothing || open.deadline;
+void AllocRequests::lend(OpenRequest& request, Price& price, Time now) {
+  if (request.next == request.demands.size()) {
+    request.next = 0;
+    request.phase = Phase::kMakingRoom;
+    return;
+  }
+  const size_t i = request.next++;
+  const Demand& demand = request.demands[i];
+  request.loans[i] = allocator_.lend(demand, request.quota, price, now);
+  if (request.loans[i].bo != nullptr) request.memory.use(allocator_.cost_of(demand).bytes);
 }
 
-void AllocRequests::ask_back(Time now) {
-  for (auto waiting = waiting_.begin(); waiting != waiting_.end();) {
-    const OpenPtr open = *waiting;
-    const bool was_scanning = open->scanning;
-    const AskBack answer = ask_back(*open, now);
-    if (!was_scanning || answer != AskBack::kNothing || open->deadline) {
-      ++waiting;
-      continue;
+void AllocRequests::make_room(OpenRequest& request, Price& price, Time now) {
+  const uint64_t bytes = request.memory.bytes() > 0 ? room_.to_evict() : 0;
+  if (bytes == 0) {
+    request.phase = Phase::kCreating;
+    return;
+  }
+  price += kDeviceCall;
+  const auto evicted = pool_.evict_bytes(bytes, kEvictPiece, now);
+  price += static_cast<Price>(evicted.amount.count) * kEviction;
+  request.by_worker = true;
+  // Other programs have taken it meanwhile.
+  if (evicted.amount.count == 0) refuse(request, Errno{ENOMEM});
+}
+
+void AllocRequests::create(OpenRequest& request, Price& price, Time now) {
+  while (request.next < request.loans.size() && request.loans[request.next].bo != nullptr) ++request.next;
+  if (request.next == request.loans.size()) {
+    request.phase = Phase::kAtWorker;
+    return;
+  }
+  const Demand& demand = request.demands[request.next];
+  const auto loan = allocator_.create(demand, request.quota, request.by_worker, price, now);
+  if (!loan) {
+    creation_failed(request, loan.error(), now);
+    return;
+  }
+  request.loans[request.next++] = *loan;
+  request.memory.use(allocator_.cost_of(demand).bytes);
+  if (!loan->pending()) return;
+  creating_.emplace(loan->bo->id, &request);
+  ++request.pending;
+}
+
+// Whether what was evicted, or is being destroyed, helps is seen when the worker, which does that first, makes the rest.
+void AllocRequests::creation_failed(OpenRequest& request, Errno error, Time now) {
+  const bool may_help = error == Errno{ENOMEM} || error == Errno{ENOSPC};
+  request.refused_by_kernel = may_help;
+  request.refused_at = now;
+  if (may_help && !request.evicted_all && (pool_.spare() > 0 || pool_.coming() > 0)) {
+    Cost lent;
+    for (size_t i = 0; i < request.loans.size(); ++i) {
+      if (request.loans[i].bo != nullptr) lent += allocator_.cost_of(request.demands[i]);
     }
-    waiting = waiting_.erase(waiting);
-    // What it needs may have become free while the tables were looked at.
-    if (const auto tried = attempt(open, Ladder::kWhole, now); !tried) {
-      give_back(open, now);
-      listener_.failed(open->asker, open->demands, tried.error());
-    }
+    request.memory.renew(request.cost.bytes - lent.bytes - request.memory.bytes());
+    request.phase = Phase::kEvictingAll;
+  } else {
+    refuse(request, error);
   }
 }
 
-AskBack AllocRequests::ask_back(Open& open, Time now) {
-  const Account& account = *open.demands.front().account;
-  open.scanning = false;
-  Need need{.asker = &account, .request = open.arrival, .scan = open.scan};
-  if (open.error == Errno{EDQUOT}) {
-    const Cost cost = allocator_.cost_of(open.demands);
-    need.account = account.full_for(cost);
-    if (need.account == nullptr) return AskBack::kNothing;
-    const Cost missing = need.account->missing_for(cost);
+void AllocRequests::evict_all(OpenRequest& request, Price& price, Time now) {
+  const auto evicted = pool_.evict_bytes(kEverything, kEvictPiece, now);
+  price += 1 + static_cast<Price>(evicted.amount.count) * kEviction;
+  if (evicted.more) return;
+  request.evicted_all = request.by_worker = true;
+  request.next = 0;
+  request.phase = Phase::kCreating;
+}
+
+void AllocRequests::refuse(OpenRequest& request, Errno error) {
+  request.error = error;
+  if (error == Errno{EDQUOT}) request.refused_by_kernel = false;
+  request.phase = Phase::kGivingBack;
+}
+
+/// Gives one loan back. After the last one the request waits, or first looks at what is held.
+void AllocRequests::give_back(OpenRequest& request, Price& price, Time now) {
+  price += 1;
+  if (!request.loans.empty()) {
+    const Loan loan = request.loans.back();
+    request.loans.pop_back();
+    if (loan.bo == nullptr) return;
+    price += 2 * kDeviceCall;
+    if (!loan.pending()) {
+      pool_.take_back_unsent(*loan.bo, now);
+      return;
+    }
+    --request.pending;
+    const BoId id = loan.bo->id;
+    if (allocator_.cancel(*loan.bo, now)) {
+      creating_.erase(id);
+    } else {
+      creating_.at(id) = nullptr;
+    }
+    return;
+  }
+  request.quota.reset();
+  request.memory.reset();
+  request.supplies_at_refusal = pool_.supplies();
+  if (request.refused_by_kernel) ++request.refusals;
+  const bool of_use = request.error == Errno{ENOMEM} || request.error == Errno{EDQUOT};
+  const bool look = of_use && !request.cancelled && !request.looked_at_held && pool_.amount(BoState::kHeld).count > 0;
+  request.phase = look ? Phase::kLookingAtHeld : Phase::kWaiting;
+}
+
+// Nobody tells when somebody drops a reference to a BO. Whoever lacks memory looks, once.
+void AllocRequests::look_at_held(OpenRequest& request, Price& price, Time now) {
+  request.looked_at_held = true;
+  const bool more = pool_.look_at_held(request.user(), request.cost.bytes, now);
+  price += kLookAtHeld;
+  if (may_be_served(request, now)) {
+    request.phase = Phase::kAdmitting;
+  } else if (!more) {
+    request.phase = Phase::kWaiting;
+  }
+}
+
+void AllocRequests::wait_or_fail(OpenRequest& request, Time now) {
+  if (!may_wait(request, now)) {
+    fail(request, request.error);
+    return;
+  }
+  request.has_waited = true;
+  waiting_.add(request);
+  if (!look_again_at_) look_again_at_ = now + kLookAgain;
+}
+
+bool AllocRequests::may_wait(OpenRequest& request, Time now) {
+  const bool may_pass =
+      request.error == Errno{ENOMEM} || request.error == Errno{ENOSPC} || request.error == Errno{EDQUOT};
+  if (!may_pass) return false;
+  request.scan_awaited = 0;
+  const bool coming = ask_back(request, now) != AskBack::kNothing;
+  if (coming && !request.grace) request.grace = now + local_.options().grace;
+  return coming || request.deadline;
+}
+
+AskBack AllocRequests::ask_back(OpenRequest& request, Time now) {
+  Need need{.asker = request.account().get(), .request = request.arrival, .scan = request.scan_awaited};
+  if (request.error != Errno{EDQUOT}) {
+    const uint64_t missing = room_.lacking(request.cost.bytes);
+    need.bytes = missing > 0 ? missing : request.cost.bytes;
+  } else {
+    const Account* full = request.account()->full_for(request.cost);
+    if (full == nullptr) return AskBack::kNothing;
+    const Cost missing = full->missing_for(request.cost, request.account()->child_below(*full));
+    need.account = full;
     // What can be unused takes as many bytes of memory as of addresses.
     need.bytes = std::max(missing.bytes, missing.addresses);
     need.bos = missing.bos;
-  } else {
-    need.bytes = allocator_.missing(open.demands);
-    if (need.bytes == 0) need.bytes = open.memory();
   }
   const AskBack answer = local_.ask_back(need, now);
-  open.scanning = answer == AskBack::kScanning;
-  if (open.scanning && open.scan == 0) open.scan = local_.next_scan();
-  if (answer == AskBack::kComing && !open.grace) open.grace = now + local_.options().grace;
+  if (answer == AskBack::kScanning && request.scan_awaited == 0) request.scan_awaited = local_.next_scan();
   return answer;
 }
 
-void AllocRequests::give_back(const OpenPtr& open, Time now) {
-  for (const Loan& loan : open->loans) {
-    if (loan.pending()) {
-      creating_.at(loan.bo->id) = {.open = nullptr, .is_supply = !open->has_waited};
-      remove_pending(open);
-    } else {
-      pool_.take_back_unsent(*loan.bo, now);
-    }
+bool AllocRequests::may_be_served(const OpenRequest& request, Time now) {
+  if (request.account()->full_for(request.cost) != nullptr) return false;
+  if (!room_.may_hold(request.cost.bytes, now)) return false;
+  if (!request.refused_by_kernel) return true;
+  return pool_.supplies() != request.supplies_at_refusal && now - request.refused_at >= pause_after(request.refusals);
+}
+
+void AllocRequests::reconsider(OpenRequest& request, Time now) {
+  if (may_be_served(request, now)) {
+    waiting_.remove(request);
+    request.phase = Phase::kAdmitting;
+    turns_.add(request.user(), request);
+    return;
   }
-  open->loans.clear();
+  // Another thing may be in its way than before.
+  const bool over_quota = request.account()->full_for(request.cost) != nullptr;
+  if (over_quota != (request.error == Errno{EDQUOT})) {
+    waiting_.remove(request);
+    request.error = Errno{over_quota ? EDQUOT : ENOMEM};
+    waiting_.add(request);
+  }
+  if (local_.scans() == request.scans_seen || local_.scans() < request.scan_awaited) return;
+  request.scans_seen = local_.scans();
+  // What it waits for may have been seen by the scan; if it was not, a request that does not wait has no reason to stay.
+  if (ask_back(request, now) != AskBack::kNothing || request.deadline) return;
+  waiting_.remove(request);
+  fail(request, request.error);
 }
 
-void AllocRequests::finish_if_complete(const OpenPtr& open) {
-  if (open->pending > 0 || open->loans.size() < open->demands.size()) return;
-  listener_.granted(open->asker, open->demands, open->loans, open->has_waited);
-  open->loans.clear();
+void AllocRequests::fail(OpenRequest& request, Errno error) {
+  const auto ended = forget(request);
+  listener_.failed(ended->asker, ended->demands, error);
 }
 
-void AllocRequests::add_pending(BoId bo, const OpenPtr& open) {
-  creating_.emplace(bo, Creating{.open = open});
-  ++open->pending;
-  if (open->has_waited) ++creating_after_wait_;
-}
-
-void AllocRequests::remove_pending(const OpenPtr& open) {
-  --open->pending;
-  if (open->has_waited) --creating_after_wait_;
+std::unique_ptr<OpenRequest> AllocRequests::forget(OpenRequest& request) {
+  const auto client = requests_.find(request.asker.client);
+  const auto found = client->second.find(request.arrival);
+  auto ended = std::move(found->second);
+  client->second.erase(found);
+  if (client->second.empty()) requests_.erase(client);
+  return ended;
 }
 
 }  // namespace panbo

@@ -53,6 +53,13 @@ void LocalCache::open(ClientId client, ClientPort& port, std::shared_ptr<const A
   clients_.try_emplace(client, book_, client, port, std::move(account), table);
 }
 
+void LocalCache::detach(ClientId client) {
+  const auto found = clients_.find(client);
+  if (found == clients_.end()) return;
+  rings_.erase(client);
+  found->second.leases.detach();
+}
+
 void LocalCache::close(ClientId client) {
   clients_.erase(client);
 }

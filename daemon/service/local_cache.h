@@ -69,10 +69,13 @@ class LocalCache {
   [[nodiscard]] bool enabled() const { return options_.decay > Duration::zero(); }
   [[nodiscard]] const LocalOptions& options() const { return options_; }
 
-  /// A client has a table. `port` and `table` must stay valid until close(). `account` is the client's, its parent is
+  /// A client has a table. `port` and `table` must stay valid until detach(). `account` is the client's, its parent is
   /// the user's.
   void open(ClientId client, ClientPort& port, std::shared_ptr<const Account> account, std::span<LeaseWord> table);
-  /// The client is gone. All its leases were removed.
+  /// The client is gone, and so are its port and its table. Its leases last until they are removed. Costs the same however
+  /// many there are. Does nothing if it has no table.
+  void detach(ClientId client);
+  /// All leases of a client that was detached were removed.
   void close(ClientId client);
   [[nodiscard]] bool has_table(ClientId client) const { return clients_.contains(client); }
 

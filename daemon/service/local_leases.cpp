@@ -48,7 +48,13 @@ void LocalLeases::watch() {
   table_[0].store(1, std::memory_order_seq_cst);
 }
 
+void LocalLeases::detach() {
+  table_ = {};
+  watched_ = false;
+}
+
 bool LocalLeases::wants_look() {
+  if (table_.empty()) return false;
   if (!watched_) watched_ = look_at_lease(table_[0]) != 0;
   return watched_;
 }
@@ -73,6 +79,10 @@ void LocalLeases::look(Time now) {
 
 bool LocalLeases::take(LeaseRef ref, AfterRelease after, Time now) {
   const LeaseRecord& lease = book_[ref];
+  if (table_.empty()) {
+    book_.seen(ref, static_cast<uint32_t>(LeaseUse::kInUse), now);
+    return false;
+  }
   LeaseWord& word = table_[lease.slot];
   if (!take_lease(word, lease.seen)) {
     book_.seen(ref, look_at_lease(word), now);

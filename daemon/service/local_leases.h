@@ -35,6 +35,9 @@ class LocalLeases {
   /// The lease ends. Returns what that means for its BO.
   LeaseEnd remove(uint32_t slot);
 
+  /// The table is gone. Its leases last until they are removed, and count as used until then.
+  void detach();
+
   /// Scans look at every word: there is, or was lately, something unused.
   [[nodiscard]] bool watched() const { return watched_; }
   /// The client says that something is unused. The next scan will see.
@@ -63,7 +66,8 @@ class LocalLeases {
 
   LeaseBook& book_;
   const ClientId client_;
-  const std::span<LeaseWord> table_;
+  /// Empty once it is gone.
+  std::span<LeaseWord> table_;
   const std::shared_ptr<LeaseHolder> holder_;
   /// In no order.
   std::vector<LeaseRef> leases_;

@@ -171,6 +171,15 @@ struct EvictedReply {
   Amount evicted;
   /// Unused leases that were taken, which the clients have yet to give back.
   Amount asked_back;
+  /// This was a piece of it, and there is more: who asked asks again, for what is left.
+  bool more = false;
+
+  EvictedReply& operator+=(const EvictedReply& next) {
+    evicted += next.evicted;
+    asked_back += next.asked_back;
+    more = next.more;
+    return *this;
+  }
 };
 
 using AdminReply = std::variant<Stats, ClientsReply, LabelsReply, EvictedReply, FailureReply>;

@@ -5,7 +5,9 @@
 #include <span>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
+#include "daemon/core/bo.h"
 #include "daemon/core/budget.h"
 #include "daemon/core/ids.h"
 #include "daemon/core/stats.h"
@@ -43,6 +45,12 @@ struct Lease {
   uint32_t slot = 0;
 };
 
+/// One that is over, and what becomes of its BO.
+struct EndedLease {
+  Lease lease;
+  AfterRelease after = AfterRelease::kCache;
+};
+
 struct Session {
   ClientId id;
   Peer peer;
@@ -54,6 +62,9 @@ struct Session {
   /// What it has and may have.
   std::shared_ptr<Account> account;
   std::unordered_map<LeaseId, Lease> leases;
+  /// Leases that it has released, from number `backlog_done` on: their BOs are taken back in pieces.
+  std::vector<EndedLease> backlog;
+  size_t backlog_done = 0;
   /// What the leases sum up to.
   Amount leased;
 };

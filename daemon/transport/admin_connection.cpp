@@ -4,6 +4,8 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "daemon/transport/simulate.h"
@@ -13,6 +15,15 @@ namespace {
 
 // Of each packet of an answer, which has some hundred rows.
 constexpr Price kAnswerPrice = 500;
+// Of the eviction of one BO.
+constexpr Price kEvictionPrice = 4;
+
+/// What the message has evicted, or std::nullopt if it is another one.
+std::optional<EvictRequest> eviction_of(const AdminMessage& message) {
+  const auto* asked = std::get_if<AdminRequest>(&message);
+  const auto* what = asked == nullptr ? nullptr : std::get_if<EvictRequest>(asked);
+  return what == nullptr ? std::nullopt : std::optional(*what);
+}
 
 }  // namespace
 
@@ -37,6 +48,9 @@ void AdminConnection::on_packet(std::span<const std::byte> packet) {
       end_when_sent();
       return;
     }
+  } else if (auto what = eviction_of(std::get<AdminMessage>(incoming.content))) {
+    eviction_.emplace(Eviction{request, *what, {}});
+    work_off();
   } else {
     for (std::string& out : answer(request, std::get<AdminMessage>(incoming.content)))
       output_.push_back(std::move(out));
@@ -52,6 +66,18 @@ std::vector<std::string> AdminConnection::answer(RequestId request, const AdminM
   }
   if (std::holds_alternative<ConfigRequest>(message)) return encode(request, settings_);
   return encode(request, daemon_, service_.handle_admin(std::get<AdminRequest>(message)));
+}
+
+void AdminConnection::work_off() {
+  auto& [request, what, done] = *eviction_;
+  const auto piece = std::get<EvictedReply>(service_.handle_admin(what));
+  pay(kEvictionPrice * static_cast<Price>(1 + piece.evicted.count));
+  done += piece;
+  if (auto* some = std::get_if<EvictBytes>(&what)) some->bytes -= std::min(some->bytes, piece.evicted.bytes);
+  if (piece.more) return;
+  for (std::string& out : encode(request, daemon_, AdminReply(done))) output_.push_back(std::move(out));
+  eviction_.reset();
+  send_later();
 }
 
 void AdminConnection::on_violation(const char* what) {

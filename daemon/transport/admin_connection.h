@@ -32,7 +32,16 @@ class AdminConnection : public Connection {
                   std::function<void(AdminConnection&)> on_end);
 
  private:
+  /// An eviction that is being carried out in pieces.
+  struct Eviction {
+    RequestId request;
+    EvictRequest what;
+    EvictedReply done;
+  };
+
   void on_packet(std::span<const std::byte> packet) override;
+  [[nodiscard]] bool has_backlog() const override { return eviction_.has_value(); }
+  void work_off() override;
   [[nodiscard]] std::vector<std::string> answer(RequestId request, const AdminMessage& message);
   void on_violation(const char* what) override;
   void on_end(UniqueFd) override { on_end_(*this); }
@@ -46,6 +55,7 @@ class AdminConnection : public Connection {
   const std::vector<SettingRow>& settings_;
   const std::function<void(AdminConnection&)> on_end_;
   std::deque<std::string> output_;
+  std::optional<Eviction> eviction_;
 };
 
 }  // namespace panbo

@@ -4,6 +4,7 @@
 
 #include "daemon/app/settings.h"
 #include "proto/size_class.h"
+#include "tests/support/settle.h"
 
 namespace panbo::replay {
 namespace {
@@ -15,7 +16,7 @@ ServiceOptions options_of(const Board& board) {
   options.pool.cache_max = limits.cache_max;
   options.pool.headroom_share = settings.cache.headroom;
   options.pool.decay_time = settings.cache.decay;
-  options.allocator.total_max = limits.total_max;
+  options.room.total_max = limits.total_max;
   options.client_quota = limits.client;
   options.user_quota = limits.user;
   return options;
@@ -42,7 +43,10 @@ class PanboPolicy::Memory : public MemoryGauge {
 class PanboPolicy::Client : public ClientPort {
  public:
   Client(Service& service, uint32_t uid) : service_(service), id_(service.connect({.uid = uid}, *this)) {}
-  ~Client() override { service_.disconnect(id_); }
+  ~Client() override {
+    service_.disconnect(id_);
+    settle(service_);
+  }
 
   void hello(const std::string& name) { say(HelloRequest{.protocol_version = 1, .name = name}); }
 
@@ -64,7 +68,10 @@ class PanboPolicy::Client : public ClientPort {
   void ring() override {}
 
  private:
-  void say(ClientRequest message) { service_.handle(id_, RequestId{++request_}, std::move(message)); }
+  void say(ClientRequest message) {
+    service_.handle(id_, RequestId{++request_}, std::move(message));
+    settle(service_, id_);
+  }
 
   Service& service_;
   const ClientId id_;
@@ -116,6 +123,7 @@ void PanboPolicy::idle(uint64_t bo, Duration now) {
   const auto busy = busy_.extract(bo);
   if (busy.empty()) return;
   for (const BoId id : device_.finish_job(busy.mapped())) service_.on_idle(id);
+  settle(service_);
 }
 
 std::optional<Duration> PanboPolicy::next_deadline() const {
@@ -127,6 +135,7 @@ std::optional<Duration> PanboPolicy::next_deadline() const {
 void PanboPolicy::tick(Duration now) {
   set_time(now);
   service_.tick();
+  settle(service_);
 }
 
 uint64_t PanboPolicy::cached_bytes() {

@@ -51,7 +51,7 @@ void World::check_amounts(const Stats& stats) {
   }
   require(stats.leased.count >= leases, "every lease is counted");
   // More are leased than the clients know of only as parts of requests that are under way.
-  require(open > 0 || stats.leased.count == leases, "nothing is leased to nobody");
+  require(open > 0 || !gate_.idle() || stats.leased.count == leases, "nothing is leased to nobody");
   const uint64_t known =
       stats.leased.count + stats.draining.count + stats.held.count + stats.ready.count + stats.stock.count;
   require(known <= device_.bo_count(), "every BO that is counted exists");
@@ -94,11 +94,16 @@ void World::check_quotas(const Stats& stats) {
   Cost charged;
   for (const auto& [uid, observer] : observers_) charged += gate_.account(observer->id())->parent()->used();
   const uint64_t spare = stats.ready.bytes + stats.stock.bytes;
-  require(charged.bytes + spare <= options_.service.allocator.total_max, "everything together keeps to its budget");
+  // An open request is charged as a whole before any of its BOs is made, and before what is in its way is evicted.
+  uint64_t asked = 0;
+  for (const auto& client : clients_) asked += client->bos_asked_for();
+  const bool settled = asked == 0 && gate_.idle();
+  require(!settled || charged.bytes + spare <= options_.service.room.total_max,
+          "everything together keeps to its budget");
   const uint64_t in_use = stats.leased.count + stats.draining.count + stats.held.count;
   require(charged.bos >= in_use, "what is in use is charged to somebody");
-  require(charged.bos <= in_use + worker_.pending(), "nobody is charged for what is not in use");
-  if (worker_.pending() == 0) check_bytes(stats, charged);
+  require(!gate_.idle() || charged.bos <= in_use + worker_.pending() + asked, "nobody is charged for what is not in use");
+  if (worker_.pending() == 0 && settled) check_bytes(stats, charged);
 
   std::map<uint32_t, Cost> users;
   for (const auto& client : clients_) {

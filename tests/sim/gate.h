@@ -48,8 +48,14 @@ class Gate {
     service_.disconnect(client);
   }
   void handle(ClientId client, RequestId request, ClientRequest message) {
-    const Measure measure(*this, "a message");
-    service_.handle(client, request, std::move(message));
+    {
+      const Measure measure(*this, "a message");
+      service_.handle(client, request, std::move(message));
+    }
+    while (service_.has_backlog(client)) {
+      const Measure measure(*this, "a piece of a message");
+      service_.work_off(client);
+    }
   }
   AdminReply handle_admin(const AdminRequest& message) {
     const Measure measure(*this, "an administrator's message");

@@ -24,7 +24,7 @@ WorldOptions some_options(Random& random, bool hoards) {
   options.pool.held_longest_pause = std::chrono::milliseconds(random.between(1, 2'000));
   options.pool.held_max = random.one_in(2) ? UINT64_MAX : random.between(1, 8);
   if (random.one_in(2)) options.pool.stock = {{kPage, random.between(1, 3)}, {kMiB, random.between(1, 3)}};
-  options.allocator.total_max = random.one_in(4) ? UINT64_MAX : random.between(8, 64) * kMiB;
+  options.room.total_max = random.one_in(4) ? UINT64_MAX : random.between(8, 64) * kMiB;
   options.local.decay = std::chrono::milliseconds(random.one_in(4) ? 0 : random.between(1, 2'000));
   options.local.overdue = std::chrono::milliseconds(random.between(100, 2'000));
   options.client_quota = {.bytes = random.between(4, 32) * kMiB,

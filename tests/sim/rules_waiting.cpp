@@ -86,7 +86,7 @@ bool World::fits(const SimClient& client, const std::vector<AllocItem>& items, c
   };
   if (!has_room(used_by(books.clients, client.id()), cost, options_.service.client_quota)) return false;
   if (!has_room(used_by(books.users, client.uid()), cost, options_.service.user_quota)) return false;
-  if (books.budget + cost.bytes > options_.service.allocator.total_max) return false;
+  if (books.budget + cost.bytes > options_.service.room.total_max) return false;
   if (books.memory + cost.bytes + others > board_.total()) return false;
   for (const AllocItem& item : items) {
     const BoKind kind = *kind_of_flags(item.flags);
@@ -124,7 +124,7 @@ void World::refused(const SimClient& client, const SimClient::Asked& asked, Fail
   if (rules_.fairness && client.open_requests() == 1 && worker_.creations() == 0) {
     Books alone = books(Count::kWhatIsThere);
     const uint64_t has = alone.users[client.uid()].bytes;
-    const uint64_t most = std::min(options_.service.allocator.total_max, board_.total() - board_.others());
+    const uint64_t most = std::min(options_.service.room.total_max, board_.total() - board_.others());
     alone.budget = alone.memory = has;
     require(has + cost_of_items(asked.items).bytes > most / kLittle ||
                 !fits(client, asked.items, alone, board_.others_lately(kSeesOthers)),

@@ -99,6 +99,12 @@ class SimClient : public ClientPort {
   [[nodiscard]] uint32_t uid() const { return uid_; }
   [[nodiscard]] const std::vector<Lease>& leases() const { return leases_; }
   [[nodiscard]] size_t open_requests() const { return asked_.size(); }
+  /// BOs that its open requests ask for.
+  [[nodiscard]] uint64_t bos_asked_for() const {
+    uint64_t sum = 0;
+    for (const auto& [id, asked] : asked_) sum += asked.items.size();
+    return sum;
+  }
   [[nodiscard]] const std::map<RequestId, Asked>& asked() const { return asked_; }
   /// From now on nobody is to blame if its open requests are not served.
   void excuse();

@@ -54,13 +54,16 @@ TEST(ShortageLog, LogsOneRecordASecondAndCountsTheOthers) {
   ClientLog client_log;
   ShortageLog shortages;
   const std::string record = "warning: " + describe(shortage());
-  shortages.note(shortage(), kStart, client_log);
+  const auto note = [&](Time now) {
+    if (shortages.wants(shortage().client.peer.uid, now)) shortages.note(shortage(), now, client_log);
+  };
+  note(kStart);
   EXPECT_EQ(log.lines(), Lines{record});
-  for (int i = 0; i < 10; ++i) shortages.note(shortage(), kStart + i * milliseconds(100), client_log);
+  for (int i = 0; i < 10; ++i) note(kStart + i * milliseconds(100));
   EXPECT_EQ(log.lines(), Lines{record});
-  shortages.note(shortage(), kStart + seconds(1), client_log);
+  note(kStart + seconds(1));
   EXPECT_EQ(log.lines(), (Lines{record, "warning: 10 more requests of uid 1000 failed for want of memory", record}));
-  shortages.note(shortage(), kStart + seconds(3), client_log);
+  note(kStart + seconds(3));
   EXPECT_EQ(log.lines().size(), 4u) << "none was left out";
 }
 
@@ -70,7 +73,10 @@ TEST(ShortageLog, AUserHidesNoOtherUsersShortage) {
   ShortageLog shortages;
   Shortage other = shortage();
   other.client.peer.uid = 1001;
-  for (int i = 0; i < 10; ++i) shortages.note(shortage(), kStart + i * milliseconds(10), client_log);
+  EXPECT_TRUE(shortages.wants(1000, kStart));
+  shortages.note(shortage(), kStart, client_log);
+  EXPECT_FALSE(shortages.wants(1000, kStart + milliseconds(100)));
+  EXPECT_TRUE(shortages.wants(1001, kStart + milliseconds(100)));
   shortages.note(other, kStart + milliseconds(100), client_log);
   EXPECT_EQ(log.count("(uid 1001, pid 42) asked for"), 1u);
 }

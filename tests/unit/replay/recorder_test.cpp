@@ -14,6 +14,7 @@
 #include "tests/support/fake_memory.h"
 #include "tests/support/in_child.h"
 #include "tests/support/log_capture.h"
+#include "tests/support/settle.h"
 #include "tests/unit/replay/full_disk.h"
 #include "tests/unit/replay/temporary_file.h"
 
@@ -25,7 +26,10 @@ using std::chrono::milliseconds;
 class FakeClient : public ClientPort {
  public:
   explicit FakeClient(Service& service) : service_(service), id(service.connect({.uid = 1000}, *this)) {}
-  ~FakeClient() override { service_.disconnect(id); }
+  ~FakeClient() override {
+    service_.disconnect(id);
+    settle(service_);
+  }
 
   void say(ClientRequest message) { service_.handle(id, RequestId{1}, std::move(message)); }
   Grant alloc(uint64_t size, uint32_t flags = 0) {

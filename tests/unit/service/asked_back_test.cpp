@@ -13,8 +13,10 @@ class AskedBackTest : public LocalCacheTest {
   AskedBackTest() { device_.memory_limit = kBoard; }
   /// What is due now, and as much of what is due a moment later.
   void tick_now(Service& service) {
-    clock_.advance(20ms);
-    while (service.next_deadline() && *service.next_deadline() <= clock_.now()) service.tick();
+    while (service.next_deadline() && *service.next_deadline() <= clock_.now()) {
+      service.tick();
+      settle(service);
+    }
   }
 };
 
@@ -111,7 +113,7 @@ TEST_F(AskedBackTest, TheAskersOwnUserGivesFirstAndThenWhoeverHasMost) {
 }
 
 TEST_F(AskedBackTest, AtTheBudgetOnlyWhatIsMissingIsTaken) {
-  options_.allocator.total_max = 8 * kMiB;
+  options_.room.total_max = 8 * kMiB;
   device_.memory_limit = UINT64_MAX;
   Service service(device_, nullptr, memory_, clock_, options_);
   FakeClient keeper(service, 2000);

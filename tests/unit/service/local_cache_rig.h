@@ -30,7 +30,7 @@ class LocalCacheTest : public ServiceTest {
     int ticks = 0;
     for (; service_.next_deadline() && *service_.next_deadline() <= end; ++ticks) {
       clock_.advance(std::max(*service_.next_deadline() - clock_.now(), Duration{}));
-      service_.tick();
+      tick();
     }
     clock_.advance(end - clock_.now());
     return ticks;

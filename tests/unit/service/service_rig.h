@@ -7,6 +7,7 @@
 #include "tests/support/fake_clock.h"
 #include "tests/support/fake_device.h"
 #include "tests/support/fake_memory.h"
+#include "tests/support/settle.h"
 
 namespace panbo {
 
@@ -18,9 +19,15 @@ class FakeClient : public ClientPort {
   FakeClient(Service& service, uint32_t uid) : service_(service), id_(service.connect({.uid = uid, .pid = 7}, *this)) {}
   ~FakeClient() override { leave(); }
 
-  void send(ClientRequest message) { service_.handle(id_, RequestId{++request_}, std::move(message)); }
+  void send(ClientRequest message) {
+    service_.handle(id_, RequestId{++request_}, std::move(message));
+    settle(service_, id_);
+  }
   void hello() { send(HelloRequest{.protocol_version = 1, .name = "fake"}); }
-  void leave() { service_.disconnect(id_); }
+  void leave() {
+    service_.disconnect(id_);
+    settle(service_);
+  }
 
   /// Asks for BOs of these sizes; the answer, if there is one yet, is in replies.back().
   void alloc(std::vector<uint64_t> sizes, Duration timeout = {}, uint32_t flags = 0) {
@@ -74,6 +81,11 @@ class ServiceTest : public testing::Test {
   Stats stats() { return std::get<Stats>(service_.handle_admin(StatsRequest{})); }
   void finish_job(const Grant& grant) {
     for (const BoId id : device_.finish_job(grant.bo.handle)) service_.on_idle(id);
+    settle(service_);
+  }
+  void tick() {
+    service_.tick();
+    settle(service_);
   }
 
   FakeClock clock_;

@@ -9,7 +9,14 @@ namespace {
 class ServiceWithWorkerTest : public ServiceTest {
  protected:
   ServiceWithWorkerTest() {
-    worker_.on_created = [this](BoId id, const Result<DeviceBo>& result) { with_worker_.on_created(id, result); };
+    worker_.on_created = [this](BoId id, const Result<DeviceBo>& result) {
+      with_worker_.on_created(id, result);
+      settle(with_worker_);
+    };
+    worker_.on_destroyed = [this](uint64_t bytes) {
+      with_worker_.on_destroyed(bytes);
+      settle(with_worker_);
+    };
     worker_.on_destroyed = [this](uint64_t bytes) { with_worker_.on_destroyed(bytes); };
   }
   Amount ready() { return std::get<Stats>(with_worker_.handle_admin(StatsRequest{})).ready; }
@@ -40,14 +47,16 @@ TEST_F(ServiceWithWorkerTest, ABatchIsAnsweredWhenItsLastBoIsThere) {
   EXPECT_EQ(client_.last<GrantedReply>()->grants.size(), 3u);
 }
 
-TEST_F(ServiceWithWorkerTest, ABatchThatFailsHalfwayLeavesWhatCameLaterInTheCache) {
+TEST_F(ServiceWithWorkerTest, ABatchThatFailsHalfwayLeavesWhatWasMadeInTheCacheAndHasNoMoreMade) {
   client_.hello();
+  client_.alloc({kMiB, 2 * kMiB, 4 * kMiB});
+  worker_.work();
   device_.create_failures = {Errno{EIO}};
-  client_.alloc({kMiB, 2 * kMiB});
   worker_.work_all();
   EXPECT_EQ(client_.failure(), FailureKind::kDevice);
   EXPECT_EQ(client_.answered.size(), 2u);
-  EXPECT_EQ(ready(), (Amount{1, 2 * kMiB}));
+  EXPECT_EQ(ready(), (Amount{1, kMiB}));
+  EXPECT_EQ(device_.creations(), 2);
 }
 
 TEST_F(ServiceWithWorkerTest, AClientThatVanishedMeanwhileLeaksNothing) {
@@ -57,7 +66,8 @@ TEST_F(ServiceWithWorkerTest, AClientThatVanishedMeanwhileLeaksNothing) {
     short_lived.alloc({kMiB});
   }
   worker_.work_all();
-  EXPECT_EQ(ready(), (Amount{1, kMiB}));
+  EXPECT_EQ(device_.creations(), 0) << "nobody wants it";
+  EXPECT_EQ(ready(), Amount{});
 }
 
 TEST_F(ServiceWithWorkerTest, ARequestThatTheWorkerCouldNotServeWaitsAndIsServedLater) {

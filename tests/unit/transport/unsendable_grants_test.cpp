@@ -65,6 +65,8 @@ TEST_F(ClientConnectionTest, UnreadFdsHaveALimit) {
   wire::Envelope most = alloc(2, {});
   for (int i = 0; i < 63; ++i) most.mutable_alloc()->add_items()->set_size(4096);
   ASSERT_TRUE(peer.send(most));
+  const auto most_is_sent = [&] { return rig_.stats().leased.count == 63 && rig_.service.turns().idle(); };
+  ASSERT_TRUE(run_until(rig_.io, rig_.service.turns(), most_is_sent));
   ASSERT_TRUE(peer.send(alloc(3, {4096, 4096})));
   run_ready();
   const auto account_is_full = [&] { return rig_.stats().requests == 65; };
