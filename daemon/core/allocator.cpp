@@ -47,7 +47,7 @@ Result<Loan> Allocator::create(const Demand& demand, Charge& paid, bool by_worke
   const BoKey key = key_of(demand);
   Bo& bo = pool_.begin_create(key, {demand.client, demand.user, paid.split_off(cost_of(demand))}, now);
   Attempt attempt = first_attempt();
-  if (worker_ != nullptr && (by_worker || key.size >= options_.large_bo)) {
+  if (is_for_worker(demand, by_worker)) {
     price += kDeviceCall;
     pending_.emplace(bo.id, attempt);
     worker_->create(bo.id, bo.borrower.user, ArenaId{attempt.arena}, key.kind, key.size);

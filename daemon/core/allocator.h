@@ -72,6 +72,10 @@ class Allocator {
   /// `price`.
   [[nodiscard]] std::optional<Loan> lend_extra(const Demand& demand, Price& price, Time now);
 
+  /// Whether create() would leave it to the worker.
+  [[nodiscard]] bool is_for_worker(const Demand& demand, bool by_worker) const {
+    return worker_ != nullptr && (by_worker || key_of(demand).size >= options_.large_bo);
+  }
   /// Has a BO made. `paid` as above, and left as it was if that fails. `by_worker`: although it is small, since it needs
   /// memory that the worker is about to give back. Adds to `price`.
   /// Errors: ENOMEM; ENOSPC no arena has addresses for it; or what else the device said.

@@ -62,13 +62,11 @@ Price AllocRequests::start(const Asker& asker, std::vector<Demand> demands, Dura
   request.cost = allocator_.cost_of(request.demands);
   request.arrival = ++arrivals_;
   if (timeout > Duration::zero()) request.deadline = now + std::min(timeout, kLongestWait);
-  auto place = Charge::take(request.account(), {.requests = 1});
-  const bool over_quota = !place || !request.account()->can_ever_hold(request.cost);
+  const bool over_quota = !request.account()->can_ever_hold(request.cost);
   if (over_quota || request.cost.bytes > room_.total_max()) {
     listener_.failed(asker, request.demands, Errno{over_quota ? EDQUOT : ENOMEM});
     return kDeviceCall;
   }
-  request.place = *std::move(place);
   requests_[asker.client].emplace(request.arrival, std::move(owned));
   const UserId user = request.user();
   const auto piece = do_piece(request, now);
@@ -76,15 +74,18 @@ Price AllocRequests::start(const Asker& asker, std::vector<Demand> demands, Dura
   return piece.price;
 }
 
-void AllocRequests::cancel_client(ClientId client) {
+uint64_t AllocRequests::cancel_client(ClientId client) {
   const auto found = requests_.find(client);
-  if (found == requests_.end()) return;
+  if (found == requests_.end()) return 0;
+  uint64_t bos = 0;
   for (auto& [arrival, request] : found->second) {
+    bos += request->demands.size();
     if (request->phase == Phase::kWaiting) waiting_.remove(*request);
     request->cancelled = true;
     request->phase = Phase::kGivingBack;
     turns_.add(request->user(), *request);
   }
+  return bos;
 }
 
 void AllocRequests::on_created(BoId id, const Result<DeviceBo>& result, Time now) {
@@ -259,6 +260,10 @@ void AllocRequests::create(OpenRequest& request, Price& price, Time now) {
     return;
   }
   const Demand& demand = request.demands[request.next];
+  if (allocator_.is_for_worker(demand, request.by_worker) && !take_place(request)) {
+    refuse(request, Errno{EDQUOT});
+    return;
+  }
   const auto loan = allocator_.create(demand, request.quota, request.by_worker, price, now);
   if (!loan) {
     creation_failed(request, loan.error(), now);
@@ -276,7 +281,10 @@ void AllocRequests::creation_failed(OpenRequest& request, Errno error, Time now)
   const bool may_help = error == Errno{ENOMEM} || error == Errno{ENOSPC};
   request.refused_by_kernel = may_help;
   request.refused_at = now;
-  if (may_help && !request.evicted_all && (pool_.spare() > 0 || pool_.coming() > 0)) {
+  const uint64_t reclaimable = pool_.spare() + pool_.coming();
+  // Once that was in vain, everybody's cache is evicted again only for a request that it would be enough for.
+  const bool worth_it = request.refusals == 0 ? reclaimable > 0 : reclaimable >= request.cost.bytes;
+  if (may_help && !request.evicted_all && worth_it) {
     Cost lent;
     for (size_t i = 0; i < request.loans.size(); ++i) {
       if (request.loans[i].bo != nullptr) lent += allocator_.cost_of(request.demands[i]);
@@ -350,9 +358,23 @@ void AllocRequests::wait_or_fail(OpenRequest& request, Time now) {
     fail(request, request.error);
     return;
   }
+  if (!take_place(request)) {
+    fail(request, Errno{EDQUOT});
+    return;
+  }
   request.has_waited = true;
   waiting_.add(request);
   if (!look_again_at_) look_again_at_ = now + kLookAgain;
+}
+
+// What is served at once takes no place, so that a user whose places are full of requests that wait is still served from
+// the cache.
+bool AllocRequests::take_place(OpenRequest& request) {
+  if (request.has_place) return true;
+  auto place = Charge::take(request.account(), {.requests = 1});
+  if (!place) return false;
+  request.place = *std::move(place);
+  return request.has_place = true;
 }
 
 bool AllocRequests::may_wait(OpenRequest& request, Time now) {

@@ -47,8 +47,8 @@ class AllocRequests : private Reconsider {
   /// in the user's turns. Returns the price.
   Price start(const Asker& asker, std::vector<Demand> demands, Duration timeout, Time now);
 
-  /// The client is gone: its requests end without an answer.
-  void cancel_client(ClientId client);
+  /// The client is gone: its requests end without an answer. Returns how many BOs they had asked for.
+  uint64_t cancel_client(ClientId client);
 
   /// The device worker's answer.
   void on_created(BoId id, const Result<DeviceBo>& result, Time now);
@@ -80,6 +80,7 @@ class AllocRequests : private Reconsider {
   void look_at_held(OpenRequest& request, Price& price, Time now);
   void creation_failed(OpenRequest& request, Errno error, Time now);
   static void refuse(OpenRequest& request, Errno error);
+  [[nodiscard]] static bool take_place(OpenRequest& request);
   void wait_or_fail(OpenRequest& request, Time now);
   [[nodiscard]] bool may_wait(OpenRequest& request, Time now);
   [[nodiscard]] AskBack ask_back(OpenRequest& request, Time now);

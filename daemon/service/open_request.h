@@ -83,9 +83,11 @@ struct OpenRequest final : Turns::Work {
   /// It has been in Waiting.
   bool has_waited = false;
 
-  // As far as this attempt has come.
-  /// For one open request.
+  /// Its place among its account's open requests: it has one once the worker makes something for it, or it waits.
   Charge place;
+  bool has_place = false;
+
+  // As far as this attempt has come.
   /// For all that is not lent yet.
   Charge quota;
   Reservation memory;

@@ -125,7 +125,7 @@ ClientId Service::connect(const Peer& peer, ClientPort& port) {
 void Service::disconnect(ClientId client) {
   const auto found = sessions_.find(client);
   if (found == sessions_.end()) return;
-  requests_.cancel_client(client);
+  counts_.failed += requests_.cancel_client(client);
   local_.detach(client);
   const UserId user{found->second.peer.uid};
   auto departure = std::make_unique<Departure>(*this, std::move(found->second));

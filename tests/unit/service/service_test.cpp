@@ -137,6 +137,24 @@ TEST_F(ServiceTest, BoundsWhatAClientCanKeepWaiting) {
   EXPECT_EQ(client->last<FailureReply>()->message, "over the quota of client 1: open requests");
 }
 
+TEST_F(ServiceTest, WhoKeepsAllItsPlacesWaitingIsStillServedAtOnce) {
+  device_.memory_limit = 5 * kMiB;
+  const auto client = join();
+  for (int i = 0; i < 64; ++i) client->alloc({6 * kMiB}, std::chrono::seconds(1));
+  client->must_alloc(4096);
+  client->release(client->must_alloc(4096));
+  EXPECT_EQ(client->must_alloc(4096).origin, Origin::kCached);
+}
+
+TEST_F(ServiceTest, ARequestThatIsGivenUpIsCountedAsFailed) {
+  device_.memory_limit = 0;
+  auto client = join();
+  client->alloc({kMiB}, std::chrono::seconds(1));
+  client.reset();
+  EXPECT_EQ(stats().requests, 1u);
+  EXPECT_EQ(stats().failed, 1u);
+}
+
 TEST_F(ServiceTest, BoundsWhatAUserCanKeepWaiting) {
   device_.memory_limit = 0;
   const auto one = join();
