@@ -13,6 +13,9 @@ import time
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None)
 
+# Of the daemon and the honest clients.
+niceness = 0
+
 # Users that no system has. Without root there is one user only: whoever runs this.
 IS_ROOT = os.geteuid() == 0
 DAEMON, OTHER, FIRST_ANIMAL = (64101, 64102, 64200) if IS_ROOT else (None, None, None)
@@ -42,8 +45,11 @@ def spawn(command, uid, cpus=None, **arguments):
         if cpus is not None:
             os.sched_setaffinity(0, cpus)
 
-    return subprocess.Popen(command, user=uid, group=uid, extra_groups=[] if IS_ROOT else None, preexec_fn=settle,
-                            **arguments)
+    process = subprocess.Popen(command, user=uid, group=uid, extra_groups=[] if IS_ROOT else None, preexec_fn=settle,
+                               **arguments)
+    if niceness:
+        os.setpriority(os.PRIO_PROCESS, process.pid, niceness)
+    return process
 
 
 def raise_fd_limit():

@@ -25,7 +25,7 @@ import measure
 import people
 
 COLUMNS = ("animal", "p50 x", "p99 x", "max ms", "connect ms", "same p99 x", "same served", "same failed",
-           "turn ms", "pause ms", "(burner)", "CPU %", "calls/s", "errors")
+           "turn ms", "(burner)", "pause ms", "(burner)", "CPU %", "calls/s", "errors")
 
 
 def number(value, digits=1):
@@ -60,7 +60,7 @@ def row(name, burners, animals, left):
     largest = max(animals.values("other", "max_us"), default=None)
     connect = max(animals.values("other", "connect_us"), default=None)
     cells = [name, number(p50) or "never", number(p99) or "never", number(largest and largest / 1000), number(connect and connect / 1000),
-             number(same) or "never", str(served), str(failed), number(turn, 2), number(animals.most("pause_ms")),
+             number(same) or "never", str(served), str(failed), number(turn, 1), number(burners.most("longest_turn_ms"), 1), number(animals.most("pause_ms")),
              number(burners.most("pause_ms")), number(100 * animals.most("cpu"), 0), number(animals.most("calls"), 0),
              "; ".join(errors)]
     return cells, missed
@@ -89,6 +89,8 @@ def arguments():
     parser.add_argument("--quick", action="store_true", help="one round of a second beside each")
     parser.add_argument("--seconds", type=float, default=2, help="of a round beside each (%(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="(%(default)s)")
+    parser.add_argument("--nice", type=int, default=0, metavar="N",
+                        help="of the daemon and the honest clients, on a machine that has other things to do (as root)")
     parser.add_argument("--check", action="store_true", help="judge by counts instead: the test's short form")
     parser.add_argument("--json", metavar="FILE", help="write all that was seen there")
     parser.add_argument("--panbod", default=os.path.join(build, "bin", "panbod"))
@@ -118,6 +120,7 @@ def main():
                                      environment=environment)
     # So that nothing is left behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    people.niceness = given.nice
     names = given.animals or list(animal.ALL)
     fds = people.raise_fd_limit()
     if not people.IS_ROOT:
