@@ -44,7 +44,8 @@ class FaultsTest : public PanbodTest {
   [[nodiscard]] uint64_t memory() const;
 
  private:
-  void fill_the_quota();
+  /// How many BOs one client gets before a quota is in the way. All are given back when it returns.
+  uint64_t take_all();
 
   uint64_t quiet_memory_ = 0;
 };
