@@ -11,6 +11,8 @@
 #include <cstdio>
 #include <stdexcept>
 
+#include "tests/support/fds.h"
+
 namespace panbo {
 
 Child::Child(const std::function<bool(Child&)>& work, uid_t uid) {
@@ -45,6 +47,10 @@ uint64_t Child::hear() {
   uint64_t number = 0;
   if (::recv(line_.get(), &number, sizeof(number), 0) != sizeof(number)) throw std::runtime_error("nobody speaks");
   return number;
+}
+
+bool Child::has_spoken() const {
+  return test::is_readable(line_.get());
 }
 
 bool Child::wait() {

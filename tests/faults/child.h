@@ -24,6 +24,8 @@ class Child {
   // Both sides. Throw std::runtime_error if the other side is gone.
   void say(uint64_t number = 0);
   uint64_t hear();
+  /// Whether hear() would not wait.
+  [[nodiscard]] bool has_spoken() const;
 
   [[nodiscard]] pid_t pid() const { return pid_; }
   /// Waits for its end.
