@@ -113,8 +113,11 @@ void DeviceThread::run() {
   ::setpriority(PRIO_PROCESS, 0, kNice);
   std::unique_lock lock(mutex_);
   while (true) {
-    asleep_ = queue_.empty();
-    wake_.wait(lock, [this] { return ending_ || !queue_.empty(); });
+    // It sleeps on if what it was woken up for has been cancelled, and then has to be woken up again.
+    while (!ending_ && queue_.empty()) {
+      asleep_ = true;
+      wake_.wait(lock);
+    }
     asleep_ = false;
     if (queue_.empty()) return;
     DoneWork done;

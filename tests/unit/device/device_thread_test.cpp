@@ -5,7 +5,9 @@
 
 #include <atomic>
 
+#include "tests/support/await.h"
 #include "tests/support/fake_device.h"
+#include "tests/support/threads.h"
 
 namespace panbo {
 namespace {
@@ -142,6 +144,26 @@ TEST(DeviceThread, ManyDestructionsTakeOneWakeUpAndFewReports) {
   EXPECT_EQ(thread.destroying(), 0u);
   EXPECT_LE(thread.wake_ups(), 1u);
   EXPECT_EQ(device.bo_count(), 0u);
+}
+
+TEST(DeviceThread, WhatIsCancelledBeforeTheThreadHasWokenUpDoesNotKeepItAsleep) {
+  FakeDevice device;
+  DeviceThread thread(device);
+  const auto sleep = [] { await("the thread sleeps", test::other_threads_wait); };
+  uint64_t id = 0;
+  for (int cancelled = 0; cancelled < 20;) {
+    sleep();
+    thread.create(BoId{++id}, kUser, ArenaId{0}, BoKind::kPlain, 4096);
+    if (!thread.cancel(BoId{id})) {
+      // It was faster.
+      ASSERT_EQ(wait_for(thread, 1).size(), 1u);
+      continue;
+    }
+    ++cancelled;
+    sleep();
+    thread.create(BoId{++id}, kUser, ArenaId{0}, BoKind::kPlain, 4096);
+    ASSERT_EQ(wait_for(thread, 1).size(), 1u);
+  }
 }
 
 }  // namespace
