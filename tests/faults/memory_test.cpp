@@ -57,7 +57,7 @@ TEST_F(MemoryTest, fault_20_who_may_wait_after_enomem_gets_what_becomes_idle) {
   start_job(inode);
   give_back(peer, std::move(busy));
   await("it drains", [this] { return admin_.stats().draining().count() == 1; });
-  fail_next("create", ENOMEM, UINT32_MAX);
+  limit_memory(kSmall);
   wire::Envelope message = batch_of(1, kSmall);
   message.set_request_id(5);
   message.mutable_alloc()->set_timeout_ns(3600'000'000'000);
@@ -67,9 +67,9 @@ TEST_F(MemoryTest, fault_20_who_may_wait_after_enomem_gets_what_becomes_idle) {
     return stats.requests() > stats.cached() + stats.fresh() + stats.waited() + stats.failed();
   });
   end_job(inode);
+  // That BO itself, or one made of its memory, if the request was just about to ask the kernel once more.
   FromDaemon answer = peer.receive();
-  EXPECT_EQ(grant_of(answer).inode(), inode);
-  EXPECT_EQ(grant_of(answer).origin(), wire::ORIGIN_WAITED);
+  ASSERT_TRUE(answer.message.has_granted()) << answer.message.failure().message();
   give_back(peer, std::move(answer));
 }
 
