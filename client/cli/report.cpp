@@ -57,7 +57,9 @@ ordered_json clients_json(const std::vector<wire::Client>& clients) {
                     {"pid", client.pid()},
                     {"leased", amount_json(client.leased())},
                     {"local", amount_json(client.local())},
-                    {"taken", amount_json(client.taken())}});
+                    {"taken", amount_json(client.taken())},
+                    {"gone", client.gone()},
+                    {"unread_fds", client.unread_fds()}});
   }
   return list;
 }
@@ -128,9 +130,11 @@ std::string clients_text(const std::vector<wire::Client>& clients) {
               {"ID", "UID", "PID", "BOs", "size", "unused", "name"});
   std::string owed;
   for (const wire::Client& client : clients) {
+    std::string name = printable(client.name(), kNameWidth);
+    if (client.gone()) name += fmt::format(" (gone, {} fds unread)", human_count(client.unread_fds()));
     table.add({std::to_string(client.id()), std::to_string(client.uid()), std::to_string(client.pid()),
                human_count(client.leased().count()), human_bytes(client.leased().bytes()),
-               human_bytes(client.local().bytes()), printable(client.name(), kNameWidth)});
+               human_bytes(client.local().bytes()), std::move(name)});
     if (client.taken().count() == 0) continue;
     owed += fmt::format("Taken from client {}, which has yet to give it back: {}.\n", client.id(),
                         amount_text(client.taken()));

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "client/cli/commands.h"
 #include "client/cli/human.h"
 #include "client/cli/report.h"
@@ -11,6 +13,11 @@ wire::Stats ask_for_stats(AdminConnection& daemon) {
   return daemon.ask(std::move(request), wire::Envelope::kStats).stats();
 }
 
+size_t connected(const std::vector<wire::Client>& clients) {
+  return static_cast<size_t>(
+      std::count_if(clients.begin(), clients.end(), [](const wire::Client& client) { return !client.gone(); }));
+}
+
 }  // namespace
 
 void add_stats_command(CLI::App& app, Action& action) {
@@ -21,7 +28,7 @@ void add_stats_command(CLI::App& app, Action& action) {
       AdminConnection daemon(admin_socket);
       const wire::Stats stats = ask_for_stats(daemon);
       const auto clients = daemon.clients();
-      out << (as_json ? json_text(stats_json(stats, clients)) : stats_text(stats, clients.size()));
+      out << (as_json ? json_text(stats_json(stats, clients)) : stats_text(stats, connected(clients)));
     };
   });
 }

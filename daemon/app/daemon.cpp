@@ -137,6 +137,8 @@ TransportOptions Daemon::transport_options(const Settings& settings) const {
   options.daemon = {.version = PANBO_VERSION, .backend = info.backend, .driver = info.driver, .node = info.node};
   options.settings = describe_settings(with_sockets(settings), limits_, memory_.total());
   options.clients_per_user = settings.connections.per_user;
+  // Each has a socket and a bell; together they take a quarter of all fds.
+  options.clients = raise_fd_limit() / 8;
   return options;
 }
 

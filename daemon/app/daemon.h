@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "daemon/app/board_memory.h"
-#include "daemon/app/fd_work.h"
+#include "daemon/transport/fd_work.h"
 #include "daemon/app/listening_socket.h"
 #include "daemon/app/pressure_watch.h"
 #include "daemon/app/recorder.h"

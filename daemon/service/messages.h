@@ -146,6 +146,10 @@ struct ClientRow {
   Amount local;
   /// Of those: taken from the client, who has not given them back.
   Amount taken;
+  /// It is connected no more, and all there is of it is what it has left unread.
+  bool gone = false;
+  /// Of one that is gone: fds that it was sent and has not read.
+  uint64_t unread_fds = 0;
 };
 
 struct ClientsReply {

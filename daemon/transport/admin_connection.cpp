@@ -32,6 +32,7 @@ AdminConnection::AdminConnection(const AdminContext& context, UniqueFd socket, c
     : Connection({.io = context.io, .turns = context.service.turns(), .payer = UserId{peer.uid}}, std::move(socket),
                  context.limits),
       service_(context.service),
+      fds_in_flight_(context.fds_in_flight),
       sim_(context.sim),
       daemon_(context.daemon),
       settings_(context.settings),
@@ -65,7 +66,11 @@ std::vector<std::string> AdminConnection::answer(RequestId request, const AdminM
     return {failure ? encode(request, *failure) : encode_simulated(request)};
   }
   if (std::holds_alternative<ConfigRequest>(message)) return encode(request, settings_);
-  return encode(request, daemon_, service_.handle_admin(std::get<AdminRequest>(message)));
+  AdminReply reply = service_.handle_admin(std::get<AdminRequest>(message));
+  if (auto* clients = std::get_if<ClientsReply>(&reply)) {
+    for (ClientRow& row : fds_in_flight_.left_behind()) clients->clients.push_back(std::move(row));
+  }
+  return encode(request, daemon_, reply);
 }
 
 void AdminConnection::work_off() {

@@ -11,6 +11,7 @@
 #include "daemon/transport/connection.h"
 #include "daemon/transport/decode.h"
 #include "daemon/transport/encode.h"
+#include "daemon/transport/fds_in_flight.h"
 
 namespace panbo {
 
@@ -18,6 +19,7 @@ namespace panbo {
 struct AdminContext {
   boost::asio::io_context& io;
   Service& service;
+  const FdsInFlightRegistry& fds_in_flight;
   /// Null unless the device is the simulated one.
   SimControl* sim;
   const DaemonInfo& daemon;
@@ -50,6 +52,7 @@ class AdminConnection : public Connection {
   void give_up(Errno) override { end(); }
 
   Service& service_;
+  const FdsInFlightRegistry& fds_in_flight_;
   SimControl* const sim_;
   const DaemonInfo& daemon_;
   const std::vector<SettingRow>& settings_;

@@ -2,8 +2,8 @@
 // closed again at once. A small answer is sent in the piece that handles its request. A larger grant is exported a few
 // BOs at a time, in pieces of their own, and so is whatever is answered in somebody else's turn.
 //
-// There is never more than one pressure event that the client has not read. What happens meanwhile is remembered, the
-// gravest of it, and told when the client has read that one.
+// A pressure event is sent to a client that has read everything, so there is never more than one that it has not read.
+// What happens meanwhile is remembered, the gravest of it, and told when the client has read and asks for something.
 //
 // A client that does not read is disconnected after a while. If it is the daemon that cannot send, for want of fds or
 // of memory, the client is told so, and the leases that it never got go back.
@@ -16,6 +16,8 @@
 #include <tuple>
 #include <utility>
 
+#include "daemon/transport/fd_reserve.h"
+
 namespace panbo {
 namespace {
 
@@ -25,16 +27,23 @@ constexpr size_t kExportsAtOnce = 8;
 constexpr Price kExportPrice = 3 * kDeviceCall;
 /// Making a lease table is some 20 us.
 constexpr Price kTablePrice = 200;
+/// Asking how much of a socket is unread.
+constexpr Price kLookPrice = 3;
 
-// What the service does for a message, by what it names.
-Price price_of(const ClientRequest& message) {
-  if (const auto* alloc = std::get_if<AllocRequest>(&message)) {
-    return static_cast<Price>(alloc->items.size()) * 2 * kDeviceCall;
+/// Errors of export_bo() that say nothing of the BO.
+bool is_shortage(Errno error) {
+  switch (error.value) {
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+    case ENOBUFS:
+    case ETOOMANYREFS:
+    case EINTR:
+    case EAGAIN:
+      return true;
+    default:
+      return false;
   }
-  if (const auto* release = std::get_if<ReleaseRequest>(&message)) {
-    return static_cast<Price>(release->leases.size()) * 2 * kDeviceCall;
-  }
-  return kDeviceCall;
 }
 
 }  // namespace
@@ -50,7 +59,7 @@ ClientConnection::ClientConnection(const ClientContext& context, UniqueFd socket
       peer_(peer),
       on_end_(std::move(on_end)),
       id_(service_.connect(peer, *this)),
-      fds_in_flight_(this->socket(), service_.account(id_), context.fds_in_flight,
+      fds_in_flight_(this->socket(), id_, peer, service_.account(id_), context.fds_in_flight,
                      [this] {
                        if (!ended()) warn("does not read what others could use: disconnected");
                        end();
@@ -89,12 +98,22 @@ void ClientConnection::on_packet(std::span<const std::byte> packet) {
 }
 
 void ClientConnection::handle(RequestId request, ClientRequest message) {
-  pay(price_of(message));
-  service_.handle(id_, request, std::move(message));
+  pay(service_.handle(id_, request, std::move(message)));
+}
+
+bool ClientConnection::has_backlog() const {
+  return !unsent_.empty() || broken_ || service_.has_backlog(id_);
 }
 
 void ClientConnection::work_off() {
-  handle(RequestId{}, ReleaseRequest{std::exchange(unsent_, {})});
+  if (service_.has_backlog(id_)) {
+    pay(service_.work_off(id_).price);
+  } else if (broken_) {
+    // Its BO is not lent again.
+    handle(RequestId{}, ReleaseRequest{.leases = {*std::exchange(broken_, std::nullopt)}, .shared = true});
+  } else {
+    handle(RequestId{}, ReleaseRequest{std::exchange(unsent_, {})});
+  }
 }
 
 void ClientConnection::on_violation(const char* what) {
@@ -103,7 +122,7 @@ void ClientConnection::on_violation(const char* what) {
 
 void ClientConnection::on_end(UniqueFd socket) {
   hello_timer_.cancel();
-  fds_in_flight_.end(std::move(socket));
+  fds_in_flight_.end(std::move(socket), name_);
   service_.disconnect(id_);
   on_end_(*this);
 }
@@ -154,11 +173,9 @@ Result<bool> ClientConnection::prepare_front() {
   if (output_.empty()) return true;
   const auto* granted = std::get_if<GrantedReply>(&output_.front().reply);
   if (granted == nullptr) return true;
-  const auto& grants = granted->grants;
+  const std::vector<Grant>& grants = granted->grants;
   if (exports_.fds.empty()) {
-    auto charge = fds_in_flight_.take(grants.size());
-    if (!charge) return charge.error();
-    exports_.charge = *std::move(charge);
+    if (const auto taken = take_fds(); !taken) return taken.error();
   }
   const size_t end = std::min(grants.size(), exports_.fds.size() + kExportsAtOnce);
   while (exports_.fds.size() < end) {
@@ -167,13 +184,43 @@ Result<bool> ClientConnection::prepare_front() {
     auto exported = backend_.export_bo(grant.bo);
     if (!exported) {
       exports_ = {};
-      return exported.error();
+      if (is_shortage(exported.error())) return exported.error();
+      refuse_broken(grant.lease, exported.error());
+      return true;
     }
     if (grant.name) backend_.set_name(exported->fd.get(), *grant.name);
     exports_.inodes.push_back(exported->inode);
     exports_.fds.push_back(std::move(exported->fd));
   }
   return exports_.fds.size() == grants.size();
+}
+
+// Room for the fds of the first answer. What it brings in addition is left out if that does not fit.
+Result<void> ClientConnection::take_fds() {
+  auto& grants = std::get<GrantedReply>(output_.front().reply).grants;
+  Price price = 0;
+  auto charge = fds_in_flight_.take(grants.size(), price);
+  const auto extra = std::find_if(grants.begin(), grants.end(), [](const Grant& grant) { return grant.extra_of != 0; });
+  if (!charge && extra != grants.end()) {
+    for (auto grant = extra; grant != grants.end(); ++grant) unsent_.push_back(grant->lease);
+    grants.erase(extra, grants.end());
+    charge = fds_in_flight_.take(grants.size(), price);
+  }
+  pay(price);
+  if (!charge) return charge.error();
+  exports_.charge = *std::move(charge);
+  return {};
+}
+
+// A failing device call costs the BO, and the request that it was for.
+void ClientConnection::refuse_broken(LeaseId broken, Errno why) {
+  Output& front = output_.front();
+  for (const Grant& grant : std::get<GrantedReply>(front.reply).grants) {
+    if (grant.lease != broken) unsent_.push_back(grant.lease);
+  }
+  broken_ = broken;
+  warn("cannot be sent a BO that the device does not export: " + why.message());
+  front.reply = FailureReply{FailureKind::kDevice, "the device failed to export a BO: " + why.message()};
 }
 
 Result<void> ClientConnection::send_front() {
@@ -194,14 +241,9 @@ Result<void> ClientConnection::send_front() {
 // It is told now or remembered: it never waits in the output, where it would keep requests from being read.
 Result<void> ClientConnection::send_event() {
   const Pressure pressure = *std::exchange(event_due_, std::nullopt);
-  if (event_unread_) {
-    const auto read = peer_has_read_all(socket());
-    event_unread_ = !read || !*read;
-  }
-  const auto sent = event_unread_ ? Result<void>(Errno{EAGAIN}) : send(encode(RequestId{}, PressureEvent{pressure}));
-  if (sent) {
-    event_unread_ = true;
-  } else {
+  pay(kLookPrice);
+  const auto read = peer_has_read_all(socket());
+  if (!read || !*read || !send(encode(RequestId{}, PressureEvent{pressure}))) {
     event_kept_ = std::max(pressure, event_kept_.value_or(pressure));
   }
   return {};
@@ -209,7 +251,7 @@ Result<void> ClientConnection::send_event() {
 
 std::span<LeaseWord> ClientConnection::make_lease_table() {
   pay(kTablePrice);
-  auto made = SharedTable::make();
+  auto made = only_reserved_fds_are_left(socket()) ? Result<SharedTable>(Errno{EMFILE}) : SharedTable::make();
   if (!made) {
     warn("does without a lease table: " + made.error().message());
     return {};
@@ -225,12 +267,14 @@ Result<void> ClientConnection::send(RequestId request, const WelcomeReply& welco
   const std::string packet = encode(request, daemon_, welcome);
   if (!table_) return send(packet);
   const auto fds = table_->fds();
-  auto charge = fds_in_flight_.take(fds.size());
+  Price price = 0;
+  auto charge = fds_in_flight_.take(fds.size(), price);
+  pay(price);
   if (!charge) return charge.error();
   if (const auto sent = send_packet(socket(), std::as_bytes(std::span(packet)), fds, MSG_DONTWAIT); !sent) {
     return sent.error();
   }
-  fds_in_flight_.add(*std::move(charge));
+  fds_in_flight_.add(*std::move(charge), fds.size());
   table_->sent();
   return {};
 }
@@ -241,11 +285,13 @@ Result<void> ClientConnection::send(RequestId request, const GrantedReply& grant
   const std::string packet = encode(request, granted, exports_.inodes);
   Exports exports = std::exchange(exports_, {});
   const auto sent = send_packet(socket(), std::as_bytes(std::span(packet)), fds, MSG_DONTWAIT);
-  if (sent) fds_in_flight_.add(std::move(exports.charge));
+  if (sent) fds_in_flight_.add(std::move(exports.charge), fds.size());
   return sent;
 }
 
 Result<void> ClientConnection::send(const std::string& packet) {
+  // What is unread afterwards may be this packet alone, and no fd.
+  static_cast<void>(fds_in_flight_.all_read());
   return send_packet(socket(), std::as_bytes(std::span(packet)), {}, MSG_DONTWAIT);
 }
 

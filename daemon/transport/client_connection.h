@@ -55,7 +55,7 @@ class ClientConnection : public Connection, private ClientPort {
   void on_packet(std::span<const std::byte> packet) override;
   void on_violation(const char* what) override;
   void on_end(UniqueFd socket) override;
-  [[nodiscard]] bool has_backlog() const override { return !unsent_.empty(); }
+  [[nodiscard]] bool has_backlog() const override;
   void work_off() override;
   [[nodiscard]] bool has_output() const override { return !output_.empty() || event_due_; }
   Result<bool> prepare_front() override;
@@ -71,6 +71,8 @@ class ClientConnection : public Connection, private ClientPort {
   Result<void> send(RequestId request, const GrantedReply& granted);
   Result<void> send(const std::string& packet);
   Result<void> send_event();
+  Result<void> take_fds();
+  void refuse_broken(LeaseId broken, Errno why);
   void handle(RequestId request, ClientRequest message);
   void note(const ClientReply& reply);
   void warn(const std::string& what);
@@ -91,11 +93,12 @@ class ClientConnection : public Connection, private ClientPort {
   Exports exports_;
   /// Leases that could not be sent and are to go back.
   std::vector<LeaseId> unsent_;
+  /// One whose BO could not be exported.
+  std::optional<LeaseId> broken_;
   /// To be sent when the output is empty.
   std::optional<Pressure> event_due_;
   /// To be sent when the peer has read the one before.
   std::optional<Pressure> event_kept_;
-  bool event_unread_ = false;
   /// The kinds of failure that were logged.
   std::bitset<16> logged_;
 };

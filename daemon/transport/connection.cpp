@@ -143,7 +143,8 @@ bool Connection::send_one() {
     const auto sent = ready ? send_front() : Result<void>(ready.error());
     if (sent) {
       stalled_since_.reset();
-    } else if (may_pass(sent.error())) {
+    } else if (!ready || may_pass(sent.error())) {
+      // Only what the kernel says of the socket ends the connection.
       stall(sent.error());
       return false;
     } else {

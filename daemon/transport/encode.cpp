@@ -117,6 +117,8 @@ wire::Client& add_client(wire::Clients& clients, const ClientRow& row) {
   to_wire(row.leased, client.mutable_leased());
   to_wire(row.local, client.mutable_local());
   to_wire(row.taken, client.mutable_taken());
+  client.set_gone(row.gone);
+  client.set_unread_fds(row.unread_fds);
   return client;
 }
 

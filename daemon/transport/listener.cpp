@@ -1,3 +1,5 @@
+// Accepting stops before the fd table is full (fd_reserve.h): the last fds are for the clients that are there.
+//
 // When the fd table is full accept fails while the socket stays readable: a daemon that goes on trying spins, and one
 // that gives up never comes back. So it is left alone for a moment; those who connect wait in the backlog meanwhile.
 // The same goes for every failure that says nothing of one connection alone.
@@ -12,6 +14,7 @@
 #include <utility>
 
 #include "daemon/transport/credentials.h"
+#include "daemon/transport/fd_reserve.h"
 
 namespace panbo {
 namespace {
@@ -41,6 +44,10 @@ Turns::Work::Piece Listener::do_piece(Time now) {
 }
 
 void Listener::accept(Time now) {
+  if (only_reserved_fds_are_left(socket_.native_handle())) {
+    pause(Errno{EMFILE}, now);
+    return;
+  }
   UniqueFd connection(::accept4(socket_.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (!connection.valid()) {
     const Errno error = Errno::last();

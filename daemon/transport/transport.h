@@ -10,6 +10,7 @@
 
 #include "daemon/transport/admin_connection.h"
 #include "daemon/transport/client_connection.h"
+#include "daemon/transport/fd_work.h"
 #include "daemon/transport/fds_in_flight.h"
 #include "daemon/transport/listener.h"
 
@@ -22,6 +23,9 @@ struct TransportOptions {
   ConnectionLimits connection;
   /// Clients that one user may have connected at a time.
   size_t clients_per_user = 256;
+  /// Clients that all users together may have connected at a time. The last eighth is for users who have no more than
+  /// an equal part of it.
+  size_t clients = 4096;
   /// Connections to the admin socket at a time.
   size_t administrators = 32;
 };
@@ -61,6 +65,8 @@ class Transport {
   void accept_administrator(UniqueFd socket, const Peer& peer);
   void end_client(ClientConnection& client);
   void leave(uint32_t uid);
+  /// Why a client of that user is turned away; empty: it is not.
+  [[nodiscard]] std::string refusal_of(uint32_t uid) const;
 
   /// Connections of one user, as long as there are any.
   struct User {
@@ -72,12 +78,17 @@ class Transport {
   boost::asio::io_context& io_;
   const TransportOptions options_;
   ClientLog log_;
+  const std::shared_ptr<FdsInFlightRegistry> fds_in_flight_;
   const ClientContext client_context_;
   const AdminContext admin_context_;
+  /// Those who have clients.
   std::unordered_map<uint32_t, User> users_;
+  /// Of all users together.
+  size_t clients_count_ = 0;
   std::unordered_map<Newcomer*, std::unique_ptr<Newcomer>> newcomers_;
   std::unordered_map<ClientConnection*, std::shared_ptr<ClientConnection>> clients_;
   std::unordered_map<AdminConnection*, std::shared_ptr<AdminConnection>> administrators_;
+  FdWork left_behind_;
   std::optional<Listener> client_listener_;
   std::optional<Listener> admin_listener_;
 };

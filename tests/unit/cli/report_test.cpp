@@ -61,7 +61,7 @@ TEST(ReportTest, TheJsonIsWhatProgramsRelyOn) {
       R"("alloc":{"requests":1000,"cached":800,"fresh":150,"waited":20,"failed":10},)"
       R"("evicted":{"count":7,"bytes":700},"purged":{"count":8,"bytes":1536},"longest_turn_us":1235,)"
       R"("clients":[{"id":12,"name":"glmark2","uid":1000,"pid":4711,"leased":{"count":3,"bytes":3145728},)"
-      R"("local":{"count":2,"bytes":1048576},"taken":{"count":1,"bytes":4096}}]})");
+      R"("local":{"count":2,"bytes":1048576},"taken":{"count":1,"bytes":4096},"gone":false,"unread_fds":0}]})");
 }
 
 wire::Setting setting(const char* key, const char* value, const char* unit, const char* origin) {
@@ -147,6 +147,14 @@ TEST(ReportTest, ClientsAreATable) {
             "\n"
             "Taken from client 12, which has yet to give it back: 1 BO, 4.0 KiB.\n");
   EXPECT_EQ(clients_text({}), "No clients are connected.\n");
+  wire::Client gone;
+  gone.set_id(4);
+  gone.set_name("hog");
+  gone.set_gone(true);
+  gone.set_unread_fds(64);
+  EXPECT_EQ(clients_text({gone}),
+            "ID  UID  PID  BOs  size  unused  name\n"
+            " 4    0    0    0   0 B     0 B  hog (gone, 64 fds unread)\n");
 }
 
 wire::Label some_label() {

@@ -34,6 +34,7 @@ class AdminConnectionTest : public testing::Test {
     auto [ours, theirs] = socket_pair(tiny);
     const AdminContext context{.io = rig_.io,
                                .service = rig_.service,
+                               .fds_in_flight = *registry_,
                                .sim = sim_,
                                .daemon = daemon_,
                                .settings = settings_,
@@ -75,6 +76,7 @@ class AdminConnectionTest : public testing::Test {
   ConnectionLimits limits_{.stall_limit = hours(1)};
   std::vector<SettingRow> settings_;
   const DaemonInfo daemon_{.version = "1.2.3", .backend = "sim", .driver = "sim", .node = ""};
+  const std::shared_ptr<FdsInFlightRegistry> registry_ = std::make_shared<FdsInFlightRegistry>(hours(1));
   ServiceRig rig_;
   SimControl* sim_ = rig_.sim.get();
   std::map<AdminConnection*, std::shared_ptr<AdminConnection>> administrators_;

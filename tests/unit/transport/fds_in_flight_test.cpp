@@ -25,14 +25,17 @@ constexpr Cost limit_of_fds(uint64_t fds) {
 /// A connection that sends fds, and the peer that may read them.
 class Sender {
  public:
-  Sender(std::shared_ptr<Account> user, const std::shared_ptr<FdsInFlightRegistry>& registry)
+  Sender(std::shared_ptr<Account> user, const std::shared_ptr<FdsInFlightRegistry>& registry, uint32_t uid = 1000,
+         uint64_t limit = 4)
       : ends_(socket_pair()),
-        account_(std::make_shared<Account>("client", limit_of_fds(4), std::move(user))),
-        fds_(std::make_unique<FdsInFlight>(ends_.first.get(), account_, registry, [this] { ++unread; })) {}
+        account_(std::make_shared<Account>("client", limit_of_fds(limit), std::move(user))),
+        fds_(std::make_unique<FdsInFlight>(ends_.first.get(), ClientId{next_id_++}, Peer{.uid = uid, .pid = 7},
+                                           account_, registry, [this] { ++unread; })) {}
 
   /// False: no room.
   bool send(size_t count) {
-    auto charge = fds_->take(count);
+    Price price = 0;
+    auto charge = fds_->take(count, price);
     if (!charge) {
       EXPECT_EQ(charge.error(), Errno{EDQUOT});
       return false;
@@ -41,7 +44,7 @@ class Sender {
     const std::vector<int> borrowed(count, file.get());
     const std::byte text{};
     EXPECT_TRUE(send_packet(ends_.first.get(), std::span(&text, 1), borrowed, MSG_DONTWAIT));
-    fds_->add(*std::move(charge));
+    fds_->add(*std::move(charge), count);
     return true;
   }
   void read_one() const {
@@ -52,7 +55,7 @@ class Sender {
   void peer_closes() { ends_.second.reset(); }
   /// The daemon ends the connection.
   void end() {
-    fds_->end(std::move(ends_.first));
+    fds_->end(std::move(ends_.first), "client");
     fds_.reset();
   }
   /// Whether the peer sees that, once it has read everything.
@@ -67,6 +70,8 @@ class Sender {
   int unread = 0;
 
  private:
+  static inline uint64_t next_id_ = 1;
+
   std::pair<UniqueFd, UniqueFd> ends_;
   const std::shared_ptr<Account> account_;
   std::unique_ptr<FdsInFlight> fds_;
@@ -220,17 +225,106 @@ TEST_F(FdsInFlightTest, AConnectionWhosePeerHasReadAllLeavesNothingBehind) {
   EXPECT_EQ(open_fds(), before);
 }
 
-TEST_F(FdsInFlightTest, WhatWasLeftBehindIsClosedWhenTheNextOneEnds) {
-  const int before = open_fds();
+TEST_F(FdsInFlightTest, WhatWasLeftBehindIsGivenBackWhenTheKernelTells) {
   const auto first = sender();
   const auto second = sender();
-  ASSERT_TRUE(first->send(1));
+  ASSERT_TRUE(first->send(2));
   ASSERT_TRUE(second->send(1));
   first->end();
-  first->peer_closes();
   second->end();
-  second->peer_closes();
-  EXPECT_EQ(open_fds(), before + 1) << "only the second is left";
+  while (registry_->take_events()) continue;
+  EXPECT_EQ(user_->used().fds, 3u);
+  EXPECT_FALSE(is_readable(registry_->event_fd())) << "nothing has happened";
+  const int before = open_fds();
+  first->peer_closes();
+  EXPECT_TRUE(is_readable(registry_->event_fd()));
+  EXPECT_TRUE(registry_->take_events());
+  EXPECT_EQ(user_->used().fds, 1u);
+  EXPECT_EQ(open_fds(), before - 2) << "both ends of the first";
+  second->read_one();
+  EXPECT_TRUE(registry_->take_events());
+  EXPECT_EQ(user_->used().fds, 0u);
+}
+
+TEST_F(FdsInFlightTest, WhoIsGoneAndWhatItLeftUnreadIsShown) {
+  const auto gone = sender();
+  ASSERT_TRUE(gone->send(2));
+  ASSERT_TRUE(gone->send(1));
+  EXPECT_TRUE(registry_->left_behind().empty());
+  gone->end();
+  const auto rows = registry_->left_behind();
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_TRUE(rows[0].gone);
+  EXPECT_EQ(rows[0].unread_fds, 3u);
+  EXPECT_EQ(rows[0].name, "client");
+  EXPECT_EQ(rows[0].peer.uid, 1000u);
+}
+
+/// Users of a board that is full before they are.
+class FdsOfABoardTest : public testing::Test {
+ protected:
+  std::shared_ptr<Account> user(const char* name) { return std::make_shared<Account>(name, limit_of_fds(8), board_); }
+  const std::shared_ptr<Account> board_ = std::make_shared<Account>("board", limit_of_fds(8), nullptr);
+  const std::shared_ptr<FdsInFlightRegistry> registry_ = std::make_shared<FdsInFlightRegistry>(Duration::zero());
+};
+
+TEST_F(FdsOfABoardTest, AFullUserHasNoOtherUsersClientsJudged) {
+  const auto mine = std::make_shared<Account>("mine", limit_of_fds(4), board_);
+  const auto others = user("others");
+  Sender hog(mine, registry_);
+  Sender asker(mine, registry_);
+  Sender other(others, registry_, 1001);
+  ASSERT_TRUE(hog.send(4));
+  ASSERT_TRUE(other.send(1));
+  EXPECT_FALSE(asker.send(1));
+  EXPECT_GT(hog.unread, 0);
+  EXPECT_EQ(other.unread, 0);
+}
+
+TEST_F(FdsOfABoardTest, AFullBoardHasOnlyTheClientsOfThoseWithMuchJudged) {
+  const auto large = user("large");
+  const auto small = user("small");
+  Sender hog(large, registry_, 1000);
+  Sender hog2(large, registry_, 1000);
+  Sender modest(small, registry_, 1001);
+  Sender asker(user("asker"), registry_, 1002);
+  ASSERT_TRUE(modest.send(1));
+  ASSERT_TRUE(hog.send(4));
+  ASSERT_TRUE(hog2.send(3));
+  EXPECT_FALSE(asker.send(1));
+  EXPECT_FALSE(asker.send(1));
+  EXPECT_GT(hog.unread + hog2.unread, 0);
+  EXPECT_EQ(modest.unread, 0);
+}
+
+TEST(FdsOfAUser, TheLastQuarterIsKeptForClientsThatHaveNone) {
+  const auto user = std::make_shared<Account>("user", limit_of_fds(16), nullptr);
+  const auto registry = std::make_shared<FdsInFlightRegistry>(hours(1));
+  Sender honest(user, registry);
+  Sender hog(user, registry, 1000, 8);
+  Sender other_hog(user, registry, 1000, 8);
+  ASSERT_TRUE(hog.send(8));
+  EXPECT_FALSE(other_hog.send(8)) << "each of three clients has its part of four fds";
+  ASSERT_TRUE(other_hog.send(7));
+  hog.end();
+  other_hog.end();
+  EXPECT_TRUE(honest.send(1));
+  EXPECT_EQ(honest.unread, 0);
+}
+
+TEST(FdsOfAUser, OneMoreClientIsLetInOnlyIfThereIsAnFdForIt) {
+  const auto user = std::make_shared<Account>("user", limit_of_fds(4), nullptr);
+  const auto registry = std::make_shared<FdsInFlightRegistry>(hours(1));
+  Sender hog(user, registry);
+  EXPECT_TRUE(registry->has_room_for_client(UserId{1000}));
+  ASSERT_TRUE(hog.send(4));
+  EXPECT_TRUE(registry->has_room_for_client(UserId{1000})) << "it may be about to read";
+  hog.end();
+  EXPECT_FALSE(registry->has_room_for_client(UserId{1000}));
+  EXPECT_TRUE(registry->has_room_for_client(UserId{1001}));
+  hog.peer_closes();
+  while (registry->take_events()) continue;
+  EXPECT_TRUE(registry->has_room_for_client(UserId{1000}));
 }
 
 }  // namespace

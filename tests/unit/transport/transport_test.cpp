@@ -38,7 +38,10 @@ class TransportTest : public testing::Test {
     return request;
   }
   bool is_turned_away(TestPeer& peer) {
-    return run_until(rig_.io, rig_.service.turns(), [&] { return peer.at_end(); });
+    return run_until(rig_.io, rig_.service.turns(), [&] {
+      while (const auto packet = peer.receive()) EXPECT_EQ(packet->message.failure().code(), wire::FAILURE_OVER_QUOTA);
+      return peer.at_end();
+    });
   }
   size_t connected() { return std::get<ClientsReply>(rig_.service.handle_admin(ClientsRequest{})).clients.size(); }
 
@@ -93,6 +96,15 @@ TEST_F(TransportTest, AUserHasNoMoreClientsThanItsLimit) {
   TestPeer sixth(clients_.connect());
   ASSERT_TRUE(is_turned_away(sixth));
   EXPECT_EQ(log_.count("may have no more"), 2u);
+}
+
+TEST_F(TransportTest, WhoIsTurnedAwayIsToldWhy) {
+  TestPeer first(clients_.connect());
+  TestPeer second(clients_.connect());
+  TestPeer third(clients_.connect());
+  std::optional<TestPeer::Packet> packet;
+  ASSERT_TRUE(run_until(rig_.io, rig_.service.turns(), [&] { return (packet = third.receive()).has_value(); }));
+  EXPECT_EQ(packet->message.failure().code(), wire::FAILURE_OVER_QUOTA);
 }
 
 TEST_F(TransportTest, AdministratorsAreNoMoreThanTheirLimit) {

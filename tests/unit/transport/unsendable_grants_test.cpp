@@ -51,13 +51,24 @@ TEST_P(UnsendableGrantTest, IsRefusedAfterTheLimitAndGivenBack) {
 
 INSTANTIATE_TEST_SUITE_P(Errors, UnsendableGrantTest, testing::Values(EMFILE, ETOOMANYREFS, ENOMEM));
 
-TEST_F(ClientConnectionTest, AGrantThatTheDeviceCannotExportAtAllEndsTheConnection) {
+class BrokenGrantTest : public ClientConnectionTest, public testing::WithParamInterface<int> {};
+
+TEST_P(BrokenGrantTest, CostsTheBoAndTheRequestAndNotTheConnection) {
   TestPeer peer = greeted();
-  ASSERT_TRUE(rig_.sim->fail_next("export", Errno{EIO}, 1));
-  ASSERT_TRUE(peer.send(alloc(2, {4096})));
-  ASSERT_TRUE(run_until_clients(0));
-  EXPECT_EQ(rig_.stats().leased.count, 0u);
+  const auto kept = ask(peer, alloc(2, {4096}));
+  ASSERT_TRUE(rig_.sim->fail_next("export", Errno{GetParam()}, 1));
+  const auto failure = ask(peer, alloc(3, {8192, 8192, 8192}));
+  EXPECT_EQ(failure.message.request_id(), 3u);
+  EXPECT_EQ(failure.message.failure().code(), wire::FAILURE_DEVICE);
+  run_ready();
+  EXPECT_EQ(clients_.size(), 1u);
+  EXPECT_EQ(rig_.stats().leased.count, 1u) << "what it had before";
+  EXPECT_EQ(rig_.stats().ready.count, 2u) << "the broken one is gone";
+  EXPECT_EQ(rig_.stats().held.count, 0u);
+  EXPECT_TRUE(ask(peer, alloc(4, {8192, 8192})).message.has_granted());
 }
+
+INSTANTIATE_TEST_SUITE_P(Errors, BrokenGrantTest, testing::Values(EIO, ENODEV, ENOENT, EINVAL));
 
 TEST_F(ClientConnectionTest, UnreadFdsHaveALimit) {
   TestPeer peer = greeted();

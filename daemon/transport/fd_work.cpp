@@ -3,7 +3,7 @@
 //
 // Asio would close the fd with its descriptor; it is released instead.
 
-#include "daemon/app/fd_work.h"
+#include "daemon/transport/fd_work.h"
 
 #include <utility>
 

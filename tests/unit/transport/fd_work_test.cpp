@@ -1,4 +1,4 @@
-#include "daemon/app/fd_work.h"
+#include "daemon/transport/fd_work.h"
 
 #include <gtest/gtest.h>
 #include <sys/eventfd.h>
