@@ -36,6 +36,25 @@ constexpr size_t kLooks = 64;
 constexpr size_t kUserLooks = 16;
 constexpr size_t kEvents = 16;
 
+// Drops what the peer has sent and nobody will read. The peer may have sent its own socket: that one and ours would
+// keep each other for ever, and the fds in it. The kernel drops the fds, since there is no room for them; it tells who
+// has sent a packet, and so an empty one from the end.
+void discard_received(int socket) {
+  const int on = 1;
+  ::setsockopt(socket, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on));
+  for (;;) {
+    std::byte byte;
+    iovec part{.iov_base = &byte, .iov_len = sizeof(byte)};
+    alignas(cmsghdr) std::array<std::byte, CMSG_LEN(sizeof(ucred))> sender;
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = sender.data();
+    message.msg_controllen = sender.size();
+    if (::recvmsg(socket, &message, MSG_DONTWAIT) < 0 || message.msg_controllen == 0) return;
+  }
+}
+
 bool has_read_all(int socket) {
   const auto read = peer_has_read_all(socket);
   return read && *read;
@@ -130,6 +149,7 @@ void FdsInFlightRegistry::leave(FdsInFlight& member, UniqueFd socket, const std:
   user.in_flight.remove(member);
   --user.in_flight_count;
   ::shutdown(fd, SHUT_RDWR);
+  discard_received(fd);
   epoll_event event{.events = EPOLLOUT | EPOLLET, .data = {.fd = fd}};
   // If the kernel has no memory for it, it is looked at no more, and its charges stay.
   ::epoll_ctl(events_.get(), EPOLL_CTL_ADD, fd, &event);

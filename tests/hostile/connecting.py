@@ -38,9 +38,11 @@ def leave_unread(den, sockets, fds_in_each):
     for _ in range(sockets):
         client = wire.Client(den.socket, "half-closed")
         client.send(wire.alloc([4 * KIB] * fds_in_each))
-        select.select([client.socket], [], [], 20)
-        client.socket.shutdown(socket.SHUT_WR)
         kept.append(client)
+        if not select.select([client.socket], [], [], 1)[0]:
+            # It has all that it will get.
+            break
+        client.socket.shutdown(socket.SHUT_WR)
     return kept
 
 
@@ -180,6 +182,7 @@ def keeps_itself(den):
         for _ in range(4):
             try:
                 socket.send_fds(client.socket, [b"\x00"], [client.socket.fileno()])
+                client.send(b"")
             except OSError:
                 break
         client.close()

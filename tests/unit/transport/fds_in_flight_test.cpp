@@ -53,6 +53,12 @@ class Sender {
     EXPECT_TRUE(receive_packet(ends_.second.get(), std::span(&text, 1), fds, MSG_DONTWAIT));
   }
   void peer_closes() { ends_.second.reset(); }
+  void peer_sends_itself() const {
+    const int own = ends_.second.get();
+    EXPECT_TRUE(send_packet(own, {}, {}, MSG_DONTWAIT));
+    const std::byte text{};
+    EXPECT_TRUE(send_packet(own, std::span(&text, 1), std::span(&own, 1), MSG_DONTWAIT));
+  }
   /// The daemon ends the connection.
   void end() {
     fds_->end(std::move(ends_.first), "client");
@@ -208,6 +214,17 @@ TEST_F(FdsInFlightTest, FdsStayChargedAfterTheirConnectionUntilThePeerIsGone) {
   EXPECT_FALSE(client->send(4));
   gone->peer_closes();
   EXPECT_TRUE(client->send(4));
+}
+
+TEST_F(FdsInFlightTest, fault_32_a_peer_that_has_sent_its_own_socket_does_not_keep_itself) {
+  const auto one = sender();
+  EXPECT_TRUE(one->send(3));
+  one->peer_sends_itself();
+  one->peer_closes();
+  one->end();
+  registry_->take_events();
+  EXPECT_TRUE(registry_->left_behind().empty());
+  EXPECT_EQ(one->charged(), 0u);
 }
 
 TEST_F(FdsInFlightTest, AConnectionWhosePeerHasReadAllLeavesNothingBehind) {
