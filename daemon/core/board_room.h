@@ -77,6 +77,9 @@ class BoardRoom {
   /// than one in `stale_after`.
   [[nodiscard]] bool may_hold(uint64_t bytes, Time now);
 
+  /// Bytes of memory that the board has left now, whatever is under way.
+  [[nodiscard]] uint64_t available() const { return memory_.available(); }
+
   /// Bytes left in the budget for all BOs, beside what was promised.
   [[nodiscard]] uint64_t budget_left() const;
 

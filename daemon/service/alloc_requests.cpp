@@ -22,6 +22,8 @@ constexpr Price kPiece = 150;
 constexpr Price kEviction = 4;
 /// Of looking at some held BOs, each of which takes several calls.
 constexpr Price kLookAtHeld = 64 * kDeviceCall;
+/// Looks that one piece of it takes (BoPool::look_at_held()).
+constexpr uint64_t kHeldPiece = 32;
 /// Requests that one tick ends.
 constexpr int kEndPiece = 8;
 
@@ -95,6 +97,8 @@ void AllocRequests::on_created(BoId id, const Result<DeviceBo>& result, Time now
   Bo& bo = *pool_.find(id);
   if (request == nullptr) {
     allocator_.created_unwanted(bo, result, now);
+    // Its memory is there although there is no BO.
+    if (!result) wake_for_memory(now);
     return;
   }
   --request->pending;
@@ -124,6 +128,11 @@ void AllocRequests::wake(Time now) {
     waiting_.wake_all();
     return;
   }
+  wake_for_memory(now);
+}
+
+void AllocRequests::wake_for_memory(Time now) {
+  if (waiting_.empty()) return;
   waiting_.wake_for_memory([&](uint64_t bytes) { return room_.may_hold(bytes, now); });
   // That was compared with a look at the board's memory that may be a little too old.
   look_again_at_ = earlier(look_again_at_, now + kLookSoon);
@@ -224,6 +233,7 @@ void AllocRequests::admit(OpenRequest& request, Price& price) {
     return;
   }
   request.quota = Charge::take(request.account(), request.cost).value();
+  request.admitted = true;
   request.phase = Phase::kLending;
 }
 
@@ -335,21 +345,31 @@ void AllocRequests::give_back(OpenRequest& request, Price& price, Time now) {
   request.quota.reset();
   request.memory.reset();
   request.supplies_at_refusal = pool_.supplies();
-  if (request.refused_by_kernel) ++request.refusals;
+  if (request.refused_by_kernel) {
+    ++request.refusals;
+    request.room_at_refusal = room_.available();
+  }
+  // What it was promised, or the worker was to make for it, others can have now.
+  if (std::exchange(request.admitted, false)) wake_for_memory(now);
   const bool of_use = request.error == Errno{ENOMEM} || request.error == Errno{EDQUOT};
-  const bool look = of_use && !request.cancelled && !request.looked_at_held && pool_.amount(BoState::kHeld).count > 0;
+  const bool look = of_use && !request.cancelled && !request.looked_at_held;
+  request.looks_left = pool_.amount(BoState::kHeld).count;
   request.phase = look ? Phase::kLookingAtHeld : Phase::kWaiting;
 }
 
-// Nobody tells when somebody drops a reference to a BO. Whoever lacks memory looks, once.
+// Nobody tells when somebody drops a reference to a BO. Whoever lacks memory looks, once. Something may also have come
+// back since it was refused, when nobody knew yet that it waits.
 void AllocRequests::look_at_held(OpenRequest& request, Price& price, Time now) {
   request.looked_at_held = true;
   const bool more = pool_.look_at_held(request.user(), request.cost.bytes, now);
   price += kLookAtHeld;
   if (may_be_served(request, now)) {
     request.phase = Phase::kAdmitting;
-  } else if (!more) {
+  } else if (!more || request.looks_left <= kHeldPiece) {
+    // A moment later those that were looked at first would be worth another look: it would never end.
     request.phase = Phase::kWaiting;
+  } else {
+    request.looks_left -= kHeldPiece;
   }
 }
 
@@ -410,7 +430,8 @@ bool AllocRequests::may_be_served(const OpenRequest& request, Time now) {
   if (request.account()->full_for(request.cost) != nullptr) return false;
   if (!room_.may_hold(request.cost.bytes, now)) return false;
   if (!request.refused_by_kernel) return true;
-  return pool_.supplies() != request.supplies_at_refusal && now - request.refused_at >= pause_after(request.refusals);
+  const bool changed = pool_.supplies() != request.supplies_at_refusal || room_.available() > request.room_at_refusal;
+  return changed && now - request.refused_at >= pause_after(request.refusals);
 }
 
 void AllocRequests::reconsider(OpenRequest& request, Time now) {
@@ -421,10 +442,10 @@ void AllocRequests::reconsider(OpenRequest& request, Time now) {
     return;
   }
   // Another thing may be in its way than before.
-  const bool over_quota = request.account()->full_for(request.cost) != nullptr;
-  if (over_quota != (request.error == Errno{EDQUOT})) {
+  const Account* full = request.account()->full_for(request.cost);
+  if (full != waiting_.waits_for(request)) {
     waiting_.remove(request);
-    request.error = Errno{over_quota ? EDQUOT : ENOMEM};
+    request.error = Errno{full != nullptr ? EDQUOT : ENOMEM};
     waiting_.add(request);
   }
   if (local_.scans() == request.scans_seen || local_.scans() < request.scan_awaited) return;

@@ -84,6 +84,7 @@ class AllocRequests : private Reconsider {
   void wait_or_fail(OpenRequest& request, Time now);
   [[nodiscard]] bool may_wait(OpenRequest& request, Time now);
   [[nodiscard]] AskBack ask_back(OpenRequest& request, Time now);
+  void wake_for_memory(Time now);
   [[nodiscard]] bool may_be_served(const OpenRequest& request, Time now);
   void reconsider(OpenRequest& request, Time now) override;
   void fail(OpenRequest& request, Errno error);

@@ -100,7 +100,11 @@ struct OpenRequest final : Turns::Work {
   /// Something was evicted for it, so the worker, which gives that back first, makes the rest.
   bool by_worker = false;
   bool evicted_all = false;
+  /// It has its quota and its memory.
+  bool admitted = false;
   bool looked_at_held = false;
+  /// How many BOs it may still look at.
+  uint64_t looks_left = 0;
 
   // Why it was not served last time.
   Errno error{};
@@ -108,7 +112,9 @@ struct OpenRequest final : Turns::Work {
   bool refused_by_kernel = false;
   uint32_t refusals = 0;
   Time refused_at{};
+  /// What there was then: the pool's supplies, and what the board had left in bytes.
   uint64_t supplies_at_refusal = 0;
+  uint64_t room_at_refusal = 0;
   /// The scan of the clients' tables that it waits for before it asks for unused leases again; 0: for none.
   uint64_t scan_awaited = 0;
   /// The last scan after which it has asked.

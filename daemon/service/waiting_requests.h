@@ -38,6 +38,11 @@ class WaitingRequests : private QuotaListener {
   void remove(OpenRequest& request);
 
   [[nodiscard]] bool empty() const { return ends_.empty(); }
+  /// The account whose quota a request that waits is waiting for; nullptr: it waits for memory.
+  [[nodiscard]] const Account* waits_for(const OpenRequest& request) const {
+    const auto found = waits_for_.find(&request);
+    return found == waits_for_.end() ? nullptr : found->second;
+  }
   /// Whether a request of this user waits.
   [[nodiscard]] bool waits(UserId user) const { return users_.contains(user); }
 
