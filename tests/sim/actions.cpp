@@ -41,9 +41,10 @@ void RandomRun::misbehave() {
   } else if (random_.one_in(4)) {
     client->say_unused_anyway();
   } else {
-    client->release_wrong(LeaseId{random_.below(1000)});
+    const auto lease = some_lease();
+    const bool of_another = lease && lease->first != client;
+    client->release_wrong(of_another ? lease->first->leases()[lease->second].id : LeaseId{UINT64_MAX});
   }
-  if (client->closed()) forget(client);
 }
 
 void RandomRun::alloc() {
@@ -54,7 +55,6 @@ void RandomRun::alloc() {
       random_.one_in(3) ? Duration(std::chrono::milliseconds(random_.between(1, 500))) : Duration::zero();
   note("an allocation of " + std::to_string(items.size()) + " from " + std::to_string(items[0].size) + " bytes");
   client->alloc(std::move(items), timeout);
-  if (client->closed()) forget(client);
 }
 
 void RandomRun::release() {
@@ -98,21 +98,25 @@ void RandomRun::drop_reference() {
     note("a reference is dropped");
   }
   --(bo.imports > 0 ? bo.imports : bo.others);
+  facts_[*handle].let_go_at = clock_.now();
 }
 
 void RandomRun::free_locally() {
   SimClient* client = some_client();
-  if (client != nullptr && client->free_locally(random_)) note("a client frees, and tells nobody");
+  if (client == nullptr || !client->free_locally(random_)) return;
+  note("a client frees, and tells nobody");
 }
 
 void RandomRun::use_locally() {
   SimClient* client = some_client();
-  if (client != nullptr && client->use_locally(random_)) note("a client allocates what it has");
+  if (client == nullptr || !client->use_locally(random_)) return;
+  note("a client allocates what it has");
 }
 
 void RandomRun::scribble() {
   SimClient* client = some_client();
-  if (client != nullptr && random_.one_in(4) && client->scribble(random_)) note("a client writes nonsense");
+  if (client == nullptr || !random_.one_in(4) || !client->scribble(random_)) return;
+  note("a client writes nonsense");
 }
 
 void RandomRun::say_unused() {
@@ -125,7 +129,7 @@ void RandomRun::answer_bell() {
 
 void RandomRun::turns() {
   note("some turns");
-  for (uint64_t n = random_.between(1, 4); n > 0 && !gate_.idle(); --n) gate_.run_turn();
+  for (uint64_t n = random_.between(1, 4); n > 0 && !gate_.idle(); --n) run_turn();
 }
 
 void RandomRun::device_works() {
@@ -148,7 +152,7 @@ void RandomRun::device_fails() {
 
 void RandomRun::kernel_purges() {
   note("the kernel takes what is evictable");
-  device_.purge();
+  purge();
 }
 
 void RandomRun::others_change() {

@@ -20,10 +20,10 @@ class Board final : public MemoryGauge {
     set_others(0);
   }
 
-  /// Other programs have so many bytes from now on.
+  /// Other programs have so many bytes from now on, or all that there are.
   void set_others(uint64_t bytes) {
-    if (others_ > bytes) had_.emplace_back(clock_.now(), others_);
-    others_ = std::min(bytes, total_);
+    had_.emplace_back(clock_.now(), others_);
+    others_ = std::min(bytes, total_ - std::min(device_.bytes(), total_));
     device_.memory_limit = total_ - others_;
   }
   [[nodiscard]] uint64_t others() const { return others_; }
@@ -35,6 +35,15 @@ class Board final : public MemoryGauge {
       if (until + time > clock_.now()) most = std::max(most, bytes);
     }
     return most;
+  }
+
+  /// The least that they had within the last `time`.
+  [[nodiscard]] uint64_t least_others_lately(Duration time) const {
+    uint64_t least = others_;
+    for (const auto& [until, bytes] : had_) {
+      if (until + time > clock_.now()) least = std::min(least, bytes);
+    }
+    return least;
   }
 
   [[nodiscard]] uint64_t total() const { return total_; }
@@ -57,7 +66,7 @@ class Board final : public MemoryGauge {
   const Clock& clock_;
   const uint64_t total_;
   uint64_t others_ = 0;
-  /// Until when they had how much more than they have now.
+  /// Until when they had how much.
   std::deque<std::pair<Time, uint64_t>> had_;
   mutable uint64_t looks_ = 0;
 };

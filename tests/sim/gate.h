@@ -25,8 +25,7 @@ struct Work {
 };
 
 /// The most that one call may cost. It is enough for the largest packet, and does not depend on what anybody has.
-inline constexpr Work kMostWork{
-    .device_calls = 1500, .looks = 200, .bytes_moved = uint64_t{32} << 20, .table_pages = 16};
+inline constexpr Work kMostWork{.device_calls = 400, .looks = 64, .bytes_moved = uint64_t{8} << 20, .table_pages = 16};
 
 class Gate {
  public:
@@ -47,15 +46,14 @@ class Gate {
     const Measure measure(*this, "a disconnection");
     service_.disconnect(client);
   }
-  void handle(ClientId client, RequestId request, ClientRequest message) {
-    {
-      const Measure measure(*this, "a message");
-      service_.handle(client, request, std::move(message));
-    }
-    while (service_.has_backlog(client)) {
-      const Measure measure(*this, "a piece of a message");
-      service_.work_off(client);
-    }
+  Price handle(ClientId client, RequestId request, ClientRequest message) {
+    const Measure measure(*this, "a message");
+    return service_.handle(client, request, std::move(message));
+  }
+  [[nodiscard]] bool has_backlog(ClientId client) const { return service_.has_backlog(client); }
+  Turns::Work::Piece work_off(ClientId client) {
+    const Measure measure(*this, "a piece of a message");
+    return service_.work_off(client);
   }
   AdminReply handle_admin(const AdminRequest& message) {
     const Measure measure(*this, "an administrator's message");
@@ -85,11 +83,14 @@ class Gate {
   /// One user's turn.
   void run_turn() {
     const Measure measure(*this, "a turn");
-    service_.turns().run_turn(clock_.now());
+    service_.run_turn();
   }
 
   // For the rules: not measured.
-  [[nodiscard]] bool idle() { return service_.turns().idle(); }
+  [[nodiscard]] Time now() const { return clock_.now(); }
+  [[nodiscard]] bool idle() const { return const_cast<Service&>(service_).turns().idle(); }
+  /// Where messages wait for their turns.
+  [[nodiscard]] Turns& turns() { return service_.turns(); }
   [[nodiscard]] Stats stats() { return std::get<Stats>(service_.handle_admin(StatsRequest{})); }
   [[nodiscard]] std::optional<Time> next_deadline() const { return service_.next_deadline(); }
   [[nodiscard]] std::shared_ptr<Account> account(ClientId client) const { return service_.account(client); }

@@ -19,10 +19,9 @@ void RandomRun::flood() {
   SimClient* client = some_client();
   if (client == nullptr) return;
   note("a client floods");
-  for (uint64_t n = random_.between(2, 8); n > 0 && !client->closed(); --n) {
+  for (uint64_t n = random_.between(2, 8); n > 0; --n) {
     client->alloc(some_items(), std::chrono::milliseconds(random_.below(500)));
   }
-  if (client->closed()) forget(client);
 }
 
 void RandomRun::wait_without_end() {
@@ -30,7 +29,6 @@ void RandomRun::wait_without_end() {
   if (client == nullptr) return;
   note("a client waits without end");
   client->alloc(some_items(), Duration::max());
-  if (client->closed()) forget(client);
 }
 
 void RandomRun::ask_and_go() {
@@ -53,26 +51,24 @@ void RandomRun::ask_what_never_fits() {
   } else {
     client->alloc(many(random_.between(8, 64), options_.arena_size / random_.between(1, 8)), timeout);
   }
-  if (client->closed()) forget(client);
 }
 
 void RandomRun::toggle() {
   SimClient* client = some_client();
   if (client == nullptr) return;
   note("a client frees and allocates, and says so each time");
-  for (uint64_t n = random_.between(1, 16); n > 0 && !client->closed(); --n) {
+  for (uint64_t n = random_.between(1, 16); n > 0; --n) {
     static_cast<void>(client->free_locally(random_));
     client->say_unused_anyway();
     static_cast<void>(client->use_locally(random_));
   }
-  if (client->closed()) forget(client);
 }
 
 void RandomRun::hoard() {
   SimClient* client = some_client();
   if (client == nullptr || !hoards_) return;
   note("a client hoards");
-  for (uint64_t n = random_.between(1, 32); n > 0 && !client->closed(); --n) {
+  for (uint64_t n = random_.between(1, 32); n > 0; --n) {
     client->alloc(many(64, kPage), Duration::zero());
   }
   const bool keeps = random_.one_in(2);
@@ -80,7 +76,6 @@ void RandomRun::hoard() {
     for (const SimClient::Lease& lease : client->leases()) ++device_.bo(lease.handle).others;
   }
   if (random_.one_in(2)) client->release_all();
-  if (client->closed()) forget(client);
 }
 
 }  // namespace panbo::sim

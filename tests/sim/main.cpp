@@ -125,10 +125,10 @@ int main(int argc, char** argv) {
   app.add_option("--threads", options.threads, "Seeds to run at a time")->capture_default_str();
   app.add_flag("--trace", options.trace, "Print every step; with --seed");
   app.add_option("--scenario", options.scenario, "Run this scenario; a name that there is not lists them");
-  app.add_flag("--waiting-rules,!--no-waiting-rules", options.rules.waiting, "Whether these rules are checked");
-  app.add_flag("--work-rules,!--no-work-rules", options.rules.work, "Whether these rules are checked");
-  app.add_flag("--worker-rules,!--no-worker-rules", options.rules.worker, "Whether these rules are checked");
-  app.add_flag("--fairness-rules,!--no-fairness-rules", options.rules.fairness, "Whether these rules are checked");
+  app.add_flag("!--no-waiting-rules", options.rules.waiting, "Leave out who waits or is refused for what is there");
+  app.add_flag("!--no-work-rules", options.rules.work, "Leave out what a call may cost");
+  app.add_flag("!--no-worker-rules", options.rules.worker, "Leave out what the worker may be asked for");
+  app.add_flag("!--no-fairness-rules", options.rules.fairness, "Leave out who is refused for what others have");
   CLI11_PARSE(app, argc, argv);
   if (!options.scenario.empty()) return panbo::sim::run_scenario(options);
   return options.seed ? panbo::sim::run_one(options) : panbo::sim::run_many(options);

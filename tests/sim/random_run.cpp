@@ -44,6 +44,11 @@ WorldOptions some_options(Random& random, bool hoards) {
   world.memory = random.between(16, 128) * kMiB;
   world.arena_limit = random.between(1, 3);
   world.arena_size = random.between(kLargestHeap / kMiB, 4 * kLargestHeap / kMiB) * kMiB;
+  if (random.one_in(2)) {
+    options.board_quota.bytes = options.room.total_max;
+    options.board_quota.addresses = world.arena_limit * world.arena_size;
+    options.board_last_share = {.bytes = options.board_quota.bytes / 8, .addresses = options.board_quota.addresses / 8};
+  }
   return world;
 }
 
@@ -63,7 +68,10 @@ RandomRun::RandomRun(Random random, bool hoards, const Rules& rules, std::ostrea
 void RandomRun::run(int steps) {
   for (steps_ = 0; steps_ < steps; ++steps_) {
     step();
-    if (random_.one_in(2)) run_turns();
+    if (!random_.one_in(4)) run_turns();
+    for (size_t i = clients_.size(); i-- > 0;) {
+      if (clients_[i]->closed()) forget(clients_[i].get());
+    }
     check();
   }
   settle();
@@ -74,7 +82,7 @@ void RandomRun::step() {
     unsigned weight;
     void (RandomRun::*act)();
   };
-  static constexpr std::array kActions = {Action{4, &RandomRun::come},
+  static constexpr std::array kActions = {Action{10, &RandomRun::come},
                                           Action{2, &RandomRun::leave},
                                           Action{1, &RandomRun::misbehave},
                                           Action{30, &RandomRun::alloc},
@@ -122,10 +130,6 @@ void RandomRun::settle() {
   note("every job ends, every reference goes");
   board_.on_look = nullptr;
   board_.set_others(0);
-  come_to_rest();
-  for (size_t i = clients_.size(); i-- > 0;) {
-    if (waits_without_end(*clients_[i])) forget(clients_[i].get());
-  }
   come_to_rest();
   for (const auto& client : clients_) {
     require(client->open_requests() == 0, "every request is answered");

@@ -13,11 +13,16 @@
 namespace panbo::sim {
 namespace {
 
-/// Within this time the daemon sees that other programs have given memory back.
+/// Within this time the daemon sees what is there.
+constexpr Duration kSees = std::chrono::milliseconds(5);
+/// Within this time it asks the kernel again.
+constexpr Duration kTriesAgain = std::chrono::milliseconds(250);
+/// And within this time that other programs have given memory back.
 constexpr Duration kSeesOthers = std::chrono::milliseconds(500);
 
-/// A user who has less than this part of what there is has little.
-constexpr uint64_t kLittle = 64;
+/// So long after the last reference went it is worth another look; and so few BOs are looked at for one request.
+constexpr Duration kSeesLetGo = std::chrono::milliseconds(150);
+constexpr size_t kFewHeld = 32;
 
 /// No request may need more addresses in one arena than this, by its kind.
 uint64_t largest_of(BoKind kind, uint64_t arena_size) {
@@ -51,16 +56,16 @@ World::Books World::books(Count count) const {
     if (destroyed && count == Count::kWhatIsComing) continue;
     const Cost cost{.bytes = BoKey{.kind = bo.kind, .size = bo.size}.memory(), .addresses = bo.size, .bos = 1};
     const auto known = facts_.find(handle);
-    if (count == Count::kWhatIsComing && known != facts_.end() && !known->second.leased && !bo.busy &&
-        bo.others + bo.imports == 0 && worker_.creations() == 0) {
-      // It is held for all that the daemon knows, and solely ours if it looked.
-      continue;
-    }
+    // It is held for all that the daemon knows, and solely ours if it looked.
+    const bool let_go = bo.watched && !bo.busy && bo.others + bo.imports == 0 && known != facts_.end() &&
+                        clock_.now() - known->second.let_go_at >= kSeesLetGo && device_.watched() <= kFewHeld;
+    if (count == Count::kWhatIsComing && let_go) continue;
     books.memory += bo.memory;
     arenas[bo.arena.value] += bo.size;
     if (destroyed) continue;
     books.budget += cost.bytes;
     if (known == facts_.end()) continue;
+    books.sharers.insert(known->second.data_of);
     books.users[known->second.data_of] += cost;
     books.clients[known->second.borrower] += cost;
   }
@@ -77,6 +82,26 @@ World::Books World::books(Count count) const {
   return books;
 }
 
+// Beyond the last share whoever comes first has it; of the last share each user has a part.
+bool World::shares(const Books& books, uint32_t uid, const Cost& cost, uint64_t Cost::*resource) const {
+  const uint64_t limit = options_.service.board_quota.*resource;
+  const uint64_t share = options_.service.board_last_share.*resource;
+  uint64_t used = 0;
+  uint64_t used_by_user = 0;
+  for (const auto& [user, has] : books.users) {
+    used += has.*resource;
+    if (user == uid) used_by_user = has.*resource;
+  }
+  const uint64_t wanted = cost.*resource;
+  if (limit - std::min(limit, used) < wanted) return false;
+  if (limit - share >= used && limit - share - used >= wanted) return true;
+  return used_by_user + wanted <= part_of(share, books);
+}
+
+uint64_t World::part_of(uint64_t share, const Books& books) {
+  return share / (books.sharers.size() + 2);
+}
+
 bool World::fits(const SimClient& client, const std::vector<AllocItem>& items, const Books& books,
                  uint64_t others) const {
   const Cost cost = cost_of_items(items);
@@ -86,6 +111,8 @@ bool World::fits(const SimClient& client, const std::vector<AllocItem>& items, c
   };
   if (!has_room(used_by(books.clients, client.id()), cost, options_.service.client_quota)) return false;
   if (!has_room(used_by(books.users, client.uid()), cost, options_.service.user_quota)) return false;
+  if (!shares(books, client.uid(), cost, &Cost::bytes)) return false;
+  if (!shares(books, client.uid(), cost, &Cost::addresses)) return false;
   if (books.budget + cost.bytes > options_.service.room.total_max) return false;
   if (books.memory + cost.bytes + others > board_.total()) return false;
   for (const AllocItem& item : items) {
@@ -96,40 +123,102 @@ bool World::fits(const SimClient& client, const std::vector<AllocItem>& items, c
   return books.addresses + cost.addresses <= options_.arena_size;
 }
 
-void World::check_waiting() {
-  if (worker_.pending() > 0 || !gate_.idle() || !device_.create_failures.empty()) return;
+std::string World::describe(const SimClient& client, const std::vector<AllocItem>& items, Books books) const {
+  const auto amounts = [](const char* of, const Cost& cost) {
+    return std::string(of) + " " + std::to_string(cost.bytes) + " bytes, " + std::to_string(cost.addresses) +
+           " addresses, " + std::to_string(cost.bos) + " BOs; ";
+  };
+  return "client " + std::to_string(client.id().value) + " of uid " + std::to_string(client.uid()) + "; " +
+         amounts("asks for", cost_of_items(items)) + amounts("has", books.clients[client.id()]) +
+         amounts("its quota", options_.service.client_quota) + amounts("its user has", books.users[client.uid()]) +
+         amounts("its user's quota", options_.service.user_quota) + "of the budget " + std::to_string(books.budget) +
+         " of " + std::to_string(options_.service.room.total_max) + " are in use, of the memory " +
+         std::to_string(books.memory) + " of " + std::to_string(board_.total()) + ", others have " +
+         std::to_string(board_.others());
+}
+
+std::optional<std::string> World::waits_for_what_is_there() const {
+  if (worker_.pending() > 0 || !gate_.idle() || !device_.create_failures.empty()) return std::nullopt;
   std::optional<Books> now;
   for (const auto& client : clients_) {
     for (const auto& [request, asked] : client->asked()) {
       if (asked.excused) continue;
       if (!now) now = books(Count::kWhatIsThere);
-      require(!fits(*client, asked.items, *now, board_.others_lately(kSeesOthers)), "nobody waits for what is there");
+      if (fits(*client, asked.items, *now, board_.others_lately(kSeesOthers))) {
+        return describe(*client, asked.items, *now);
+      }
     }
   }
+  return std::nullopt;
+}
+
+void World::check_waiting() {
+  before_ = books(Count::kWhatIsComing);
+  if (!waits_for_what_is_there()) return;
+  // The daemon may see it a moment later, if nothing else happens.
+  pass(kSees);
+  // A request that the kernel itself refused is tried again ever more seldom.
+  if (waits_for_what_is_there() && device_.refusals() > 0) pass(kTriesAgain);
+  const auto who = waits_for_what_is_there();
+  if (who) throw Violation("nobody waits for what is there: " + *who);
 }
 
 void World::refused(const SimClient& client, const SimClient::Asked& asked, FailureKind kind) {
-  if (kind != FailureKind::kOutOfMemory && kind != FailureKind::kOverQuota && kind != FailureKind::kTimedOut) return;
+  if (kind != FailureKind::kOutOfMemory && kind != FailureKind::kOverQuota) return;
+  // Those that have waited are looked at while they wait.
+  if (clock_.now() - asked.at > kSees) return;
   if (asked.excused || !device_.create_failures.empty()) return;
   size_t of_user = 0;
   for (const auto& other : clients_) {
-    if (other->uid() == client.uid()) of_user += other->open_requests();
+    if (other->uid() == client.uid()) of_user += other->read_requests();
   }
-  if (client.open_requests() > options_.service.client_quota.requests) return;
+  if (client.read_requests() > options_.service.client_quota.requests) return;
   if (of_user > options_.service.user_quota.requests) return;
-  if (rules_.waiting && worker_.creations() == 0) {
-    require(!fits(client, asked.items, books(Count::kWhatIsComing), board_.others_lately(kSeesOthers)),
-            "nobody is refused for want of what is there or on its way");
+  if (rules_.waiting) {
+    Books all = books(Count::kWhatIsComing);
+    add_promises(client, all);
+    // What came back during this step may have come a moment too late.
+    const bool was_there = before_ && fits(client, asked.items, *before_, board_.others_lately(kSeesOthers));
+    if (was_there && fits(client, asked.items, all, board_.others_lately(kSeesOthers))) {
+      throw Violation("nobody is refused for want of what is there or on its way: " +
+                      describe(client, asked.items, all));
+    }
   }
-  if (rules_.fairness && client.open_requests() == 1 && worker_.creations() == 0) {
-    Books alone = books(Count::kWhatIsThere);
-    const uint64_t has = alone.users[client.uid()].bytes;
-    const uint64_t most = std::min(options_.service.room.total_max, board_.total() - board_.others());
-    alone.budget = alone.memory = has;
-    require(has + cost_of_items(asked.items).bytes > most / kLittle ||
-                !fits(client, asked.items, alone, board_.others_lately(kSeesOthers)),
+  const uint64_t share = options_.service.board_last_share.bytes;
+  if (rules_.fairness && board_.total() - board_.others_lately(kSeesOthers) >= options_.service.room.total_max) {
+    Books all = books(Count::kWhatIsThere);
+    add_promises(client, all);
+    const uint64_t has = all.users[client.uid()].bytes;
+    const bool little = has + cost_of_items(asked.items).bytes <= part_of(share, all);
+    all.budget = all.memory = has;
+    require(!little || !fits(client, asked.items, all, board_.others_lately(kSeesOthers)),
             "nobody who has little is refused for what others have");
   }
+}
+
+// What requests that are under way were promised only the daemon knows: it is charged to them. Here it counts as gone
+// for everybody.
+void World::add_promises(const SimClient& client, Books& books) const {
+  Cost promised;
+  for (const auto& [uid, observer] : observers_) promised += gate_.account(observer->id())->parent()->used();
+  const Books now = this->books(Count::kWhatIsThere);
+  for (const auto& [uid, has] : now.users) {
+    promised.bytes -= std::min(promised.bytes, has.bytes);
+    promised.addresses -= std::min(promised.addresses, has.addresses);
+    promised.bos -= std::min(promised.bos, has.bos);
+  }
+  promised.requests = 0;
+  const auto at_least = [&promised](Cost& has, const Cost& charged) {
+    has += promised;
+    has.bytes = std::max(has.bytes, charged.bytes);
+    has.addresses = std::max(has.addresses, charged.addresses);
+    has.bos = std::max(has.bos, charged.bos);
+  };
+  at_least(books.users[client.uid()], gate_.account(client.id())->parent()->used());
+  at_least(books.clients[client.id()], gate_.account(client.id())->used());
+  books.budget += promised.bytes;
+  books.memory += promised.bytes;
+  books.addresses += promised.addresses;
 }
 
 }  // namespace panbo::sim

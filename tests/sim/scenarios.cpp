@@ -251,7 +251,8 @@ void ask_and_go(const Rules& rules, std::ostream* trace) {
 
 void little_beside_much(const Rules& rules, std::ostream* trace) {
   WorldOptions options = plain();
-  options.service.room.total_max = 256 * kMiB;
+  options.service.room.total_max = options.service.board_quota.bytes = 256 * kMiB;
+  options.service.board_last_share.bytes = 32 * kMiB;
   Stage stage(options, rules, trace);
   SimClient& mallory = stage.client(kMallory);
   stage.has(mallory, 512, kMiB / 2);

@@ -27,6 +27,8 @@ void SimClient::leave() {
   if (std::exchange(left_, true)) return;
   for (const Lease& lease : leases_) facts_.at(lease.handle).leased = false;
   leases_.clear();
+  sent_.clear();
+  gate_.turns().remove(line_);
   gate_.disconnect(id_);
 }
 
@@ -38,7 +40,22 @@ void SimClient::say(ClientRequest message) {
   const bool is_hello = std::holds_alternative<HelloRequest>(message);
   broken_ = broken_ || greeted_ == is_hello;
   greeted_ = greeted_ || is_hello;
-  gate_.handle(id_, RequestId{next_request_++}, std::move(message));
+  sent_.emplace_back(RequestId{next_request_++}, std::move(message));
+  gate_.turns().add(UserId{uid_}, line_);
+}
+
+Turns::Work::Piece SimClient::read_next() {
+  Turns::Work::Piece piece;
+  if (gate_.has_backlog(id_)) {
+    piece = gate_.work_off(id_);
+  } else if (!closed_ && !sent_.empty()) {
+    auto [request, message] = std::move(sent_.front());
+    sent_.pop_front();
+    ++touches_;
+    piece.price = gate_.handle(id_, request, std::move(message));
+  }
+  piece.more = gate_.has_backlog(id_) || (!closed_ && !sent_.empty());
+  return piece;
 }
 
 void SimClient::close() {
@@ -95,7 +112,6 @@ void SimClient::say_unused() {
 }
 
 void SimClient::say_unused_anyway() {
-  ++touches_;
   say(LeasesUnusedRequest{});
 }
 
@@ -138,9 +154,17 @@ Amount SimClient::unused() const {
 void SimClient::alloc(std::vector<AllocItem> items, Duration timeout) {
   const auto& failures = device_.create_failures;
   const bool excused = std::any_of(failures.begin(), failures.end(), says_that_nothing_is_there);
-  asked_.emplace(RequestId{next_request_}, Asked{.items = items, .timeout = timeout, .excused = excused});
+  asked_.emplace(RequestId{next_request_},
+                 Asked{.items = items, .timeout = timeout, .at = gate_.now(), .excused = excused});
   last_answer_.reset();
   say(AllocRequest{.items = std::move(items), .timeout = timeout});
+}
+
+size_t SimClient::read_requests() const {
+  const auto unread = std::count_if(sent_.begin(), sent_.end(), [](const auto& message) {
+    return std::holds_alternative<AllocRequest>(message.second);
+  });
+  return asked_.size() - static_cast<size_t>(unread);
 }
 
 void SimClient::excuse() {
@@ -166,9 +190,6 @@ void SimClient::release(size_t index) {
 }
 
 void SimClient::release_wrong(LeaseId lease) {
-  for (const Lease& own : leases_) {
-    if (own.id == lease) return;
-  }
   say(ReleaseRequest{{lease}});
 }
 

@@ -3,6 +3,7 @@
 // With a lease table it frees and allocates by words alone, and does late what it has to say about that, or never.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <span>
@@ -24,6 +25,8 @@ struct BoFacts {
   bool leased = false;
   /// Who has the lease, or had it last.
   ClientId borrower;
+  /// When somebody has last dropped a reference, or a job has ended.
+  Time let_go_at{};
 };
 
 /// Of the device: there is no memory, or there are no addresses.
@@ -46,6 +49,7 @@ class SimClient : public ClientPort {
   struct Asked {
     std::vector<AllocItem> items;
     Duration timeout{};
+    Time at{};
     /// A device call was made to fail meanwhile, for want of memory or addresses that were there.
     bool excused = false;
   };
@@ -65,7 +69,7 @@ class SimClient : public ClientPort {
   void release_all();
   /// Releases lease number `index`; the BO is the service's afterwards.
   void release(size_t index);
-  /// Names a lease that it does not have; does nothing if it has it.
+  /// Names a lease that it does not have and will not get.
   void release_wrong(LeaseId lease);
 
   // By the table alone; the service is not called. False: there is nothing to do.
@@ -77,8 +81,8 @@ class SimClient : public ClientPort {
   /// Sends LeasesUnused, if it has to.
   void say_unused();
   /// It has yet to say that something is unused.
-  [[nodiscard]] bool has_to_say() const { return wake_due_; }
-  /// How often it has freed or used something without the service's knowledge, or said that it has.
+  [[nodiscard]] bool has_to_say() const { return wake_due_ || !sent_.empty(); }
+  /// How often it has freed or used something without the daemon's knowledge, or told it that it has.
   [[nodiscard]] uint64_t touches() const { return touches_; }
   /// Sends it without a reason.
   void say_unused_anyway();
@@ -99,12 +103,6 @@ class SimClient : public ClientPort {
   [[nodiscard]] uint32_t uid() const { return uid_; }
   [[nodiscard]] const std::vector<Lease>& leases() const { return leases_; }
   [[nodiscard]] size_t open_requests() const { return asked_.size(); }
-  /// BOs that its open requests ask for.
-  [[nodiscard]] uint64_t bos_asked_for() const {
-    uint64_t sum = 0;
-    for (const auto& [id, asked] : asked_) sum += asked.items.size();
-    return sum;
-  }
   [[nodiscard]] const std::map<RequestId, Asked>& asked() const { return asked_; }
   /// From now on nobody is to blame if its open requests are not served.
   void excuse();
@@ -113,6 +111,9 @@ class SimClient : public ClientPort {
   /// How its last request for BOs ended; nothing while it is open.
   [[nodiscard]] const std::optional<ClientReply>& last_answer() const { return last_answer_; }
   [[nodiscard]] bool closed() const { return closed_; }
+
+  /// Those of its open requests that the daemon has read.
+  [[nodiscard]] size_t read_requests() const;
 
   void reply(RequestId request, ClientReply reply) override;
   void close() override;
@@ -124,7 +125,18 @@ class SimClient : public ClientPort {
   [[nodiscard]] Lease* some_lease(Random& random, LeaseUse use);
   void check_grants(const std::vector<AllocItem>& items, const GrantedReply& reply);
 
+  /// The socket to the daemon: the messages are read in the turns of the client's user, one after the other.
+  class Line final : public Turns::Work {
+   public:
+    explicit Line(SimClient& client) : client_(client) {}
+    Piece do_piece(Time) override { return client_.read_next(); }
+
+   private:
+    SimClient& client_;
+  };
+
   void say(ClientRequest message);
+  Turns::Work::Piece read_next();
 
   Gate& gate_;
   FakeDevice& device_;
@@ -148,6 +160,8 @@ class SimClient : public ClientPort {
   bool broken_ = false;
   bool closed_ = false;
   bool left_ = false;
+  std::deque<std::pair<RequestId, ClientRequest>> sent_;
+  Line line_{*this};
 };
 
 }  // namespace panbo::sim

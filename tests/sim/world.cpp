@@ -6,11 +6,10 @@
 namespace panbo::sim {
 namespace {
 
-/// Nothing that ends takes so long.
-constexpr Duration kWithoutEnd = std::chrono::hours(24);
+/// So long a turn takes.
+constexpr Duration kTurn = std::chrono::microseconds(20);
 
 }  // namespace
-
 World::World(const WorldOptions& options, const Rules& rules, std::ostream* trace)
     : options_(options),
       rules_(rules),
@@ -21,6 +20,7 @@ World::World(const WorldOptions& options, const Rules& rules, std::ostream* trac
       gate_(device_, &worker_, board_, tables_, clock_, options.service) {
   device_.arena_limit = options.arena_limit;
   device_.arena_size = options.arena_size;
+  device_.heap_memory = kHeapGranule;
   worker_.on_created = [this](BoId id, const Result<DeviceBo>& result) { gate_.on_created(id, result); };
   worker_.on_destroyed = [this](uint64_t bytes) { gate_.on_destroyed(bytes); };
   worker_.on_create = [this] { creation_asked(); };
@@ -66,10 +66,15 @@ void World::advance_to(Time time) {
   run_turns();
 }
 
+void World::run_turn() {
+  gate_.run_turn();
+  clock_.advance(kTurn);
+}
+
 void World::run_turns() {
   for (int i = 0; !gate_.idle(); ++i) {
-    require(i < 100'000, "turns come to an end");
-    gate_.run_turn();
+    require(i < 20'000, "turns come to an end");
+    run_turn();
   }
 }
 
@@ -86,6 +91,7 @@ void World::pass(Duration time) {
 }
 
 void World::finish_job(uint32_t handle) {
+  facts_[handle].let_go_at = clock_.now();
   for (const BoId id : device_.finish_job(handle)) gate_.on_idle(id);
 }
 
@@ -95,28 +101,19 @@ void World::come_to_rest() {
   for (const uint32_t handle : handles) {
     if (!device_.exists(handle)) continue;
     device_.bo(handle).others = device_.bo(handle).imports = 0;
+    facts_[handle].let_go_at = clock_.now();
     finish_job(handle);
   }
   for (int i = 0;; ++i) {
-    if (i > 2'000 && somebody_waits_without_end()) return;
     // As long as there is no memory for the stock it is tried again, now and then.
     if (i > 10'000 && stocked() < wanted_stock()) return;
     require(i < 100'000, "the service comes to rest");
     clients_catch_up();
     work_all();
     const auto next = gate_.next_deadline();
-    if (!next || *next - clock_.now() >= kWithoutEnd) return;
+    if (!next) return;
     advance_to(*next);
   }
-}
-
-bool World::waits_without_end(const SimClient& client) {
-  return std::any_of(client.asked().begin(), client.asked().end(),
-                     [](const auto& asked) { return asked.second.timeout >= kWithoutEnd; });
-}
-
-bool World::somebody_waits_without_end() const {
-  return std::any_of(clients_.begin(), clients_.end(), [](const auto& client) { return waits_without_end(*client); });
 }
 
 void World::everybody_leaves() {

@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <ostream>
+#include <set>
 #include <vector>
 
 #include "tests/sim/board.h"
@@ -51,6 +52,7 @@ class World {
   void clients_catch_up();
   /// The clock goes to that time, with a tick at its end.
   void advance_to(Time time);
+  void run_turn();
   /// Until everybody had its turns.
   void run_turns();
   /// Until the worker has nothing to do.
@@ -58,11 +60,10 @@ class World {
   /// The same in so much time, with a tick whenever the service wants one.
   void pass(Duration time);
   void finish_job(uint32_t handle);
-  /// Jobs end, references go, and the worker works, until the service wants nothing any more, or for a long time if
-  /// somebody waits without end.
+  /// The kernel takes what is evictable.
+  void purge();
+  /// Jobs end, references go, and the worker works, until the service wants nothing any more.
   void come_to_rest();
-  [[nodiscard]] static bool waits_without_end(const SimClient& client);
-  [[nodiscard]] bool somebody_waits_without_end() const;
   /// Everybody leaves. Nothing is left then.
   void everybody_leaves();
   /// BOs in stock, and how many there are to be.
@@ -76,9 +77,6 @@ class World {
   std::ostream* const trace_;
   int steps_ = 0;
   FakeClock clock_;
-  /// SimClient::touches() of all clients, and since when it has been so.
-  uint64_t touches_ = 0;
-  Time touched_{};
   FakeDevice device_;
   Board board_;
   SimWorker worker_;
@@ -98,8 +96,10 @@ class World {
     uint64_t budget = 0;
     /// Memory that they take.
     uint64_t memory = 0;
-    /// Addresses of the arena that has most.
+    /// Addresses that are taken of the arena that has most left.
     uint64_t addresses = 0;
+    /// Users who have something, or ask for it.
+    std::set<uint32_t> sharers;
   };
 
   void check_device();
@@ -112,18 +112,33 @@ class World {
   enum class Count { kWhatIsThere, kWhatIsComing };
   [[nodiscard]] Books books(Count count) const;
   [[nodiscard]] Cost cost_of_items(const std::vector<AllocItem>& items) const;
+  /// Whether the board's quota has so much left for the user, if one resource of it is looked at.
+  [[nodiscard]] bool shares(const Books& books, uint32_t uid, const Cost& cost, uint64_t Cost::*resource) const;
   [[nodiscard]] bool fits(const SimClient& client, const std::vector<AllocItem>& items, const Books& books,
                           uint64_t others) const;
+  /// What each user has of the last share at least.
+  [[nodiscard]] static uint64_t part_of(uint64_t share, const Books& books);
+  void add_promises(const SimClient& client, Books& books) const;
+  [[nodiscard]] std::string describe(const SimClient& client, const std::vector<AllocItem>& items, Books books) const;
+  /// Who it is, and what it waits for; std::nullopt if nobody does, or as long as something is under way.
+  [[nodiscard]] std::optional<std::string> waits_for_what_is_there() const;
   void check_waiting();
   void refused(const SimClient& client, const SimClient::Asked& asked, FailureKind kind);
 
   // rules_worker.cpp
   void check_worker();
   void creation_asked();
+  [[nodiscard]] uint64_t purged_bytes() const;
 
-  /// Other programs took memory while something was being made.
-  bool others_rose_ = false;
-  uint64_t others_before_ = 0;
+  /// Bytes of BOs that the kernel took, and that the daemon may still count on: it cannot know.
+  uint64_t purged_ = 0;
+  /// At the end of the last step.
+  std::optional<Books> before_;
+  /// When nothing was under way for the last time.
+  Time quiet_at_{};
+  /// SimClient::touches() of all clients, and since when it has been so.
+  uint64_t touches_ = 0;
+  Time touched_{};
 };
 
 }  // namespace panbo::sim

@@ -3,6 +3,7 @@
 
 #include "tests/support/fake_device.h"
 
+#include <algorithm>
 #include <stdexcept>
 
 namespace panbo {
@@ -45,12 +46,17 @@ Result<DeviceBo> FakeDevice::create(ArenaId arena, BoKind kind, uint64_t size) {
   ++calls_;
   ++creations_;
   if (const auto error = next_of(create_failures)) return *error;
-  if (kind == BoKind::kExecutable && size > limits().max_executable_size) return Errno{ENOSPC};
-  if (arena_bytes_.at(arena.value) + size > arena_size) return Errno{ENOSPC};
+  if (arena_bytes_.at(arena.value) + size > arena_size) {
+    ++refusals_;
+    return Errno{ENOSPC};
+  }
   // It has to lie at a multiple of its size, and not at the very end.
-  if (kind == BoKind::kExecutable && size > arena_size / 2) return Errno{ENOSPC};
-  const uint64_t memory = kind == BoKind::kHeap ? 0 : size;
-  if (memory > memory_limit || bytes_ > memory_limit - memory) return Errno{ENOMEM};
+  if (kind == BoKind::kExecutable && size > limits().max_executable_size) return Errno{ENOSPC};
+  const uint64_t memory = kind == BoKind::kHeap ? std::min(size, heap_memory) : size;
+  if (memory > memory_limit || bytes_ > memory_limit - memory) {
+    ++refusals_;
+    return Errno{ENOMEM};
+  }
   bytes_ += memory;
   bytes_moved_ += memory;
   arena_bytes_[arena.value] += size;
@@ -79,12 +85,16 @@ Result<Usage> FakeDevice::watch(BoId id, const DeviceBo& bo) {
     return *error;
   }
   if (!watches_.emplace(id, bo.handle).second) throw std::logic_error("watched twice");
+  bos_.at(bo.handle).watched = true;
   return bos_.at(bo.handle).busy ? Usage::kBusy : Usage::kIdle;
 }
 
 void FakeDevice::unwatch(BoId id) {
   ++calls_;
-  watches_.erase(id);
+  const auto watch = watches_.find(id);
+  if (watch == watches_.end()) return;
+  bos_.at(watch->second).watched = false;
+  watches_.erase(watch);
 }
 
 Result<Holders> FakeDevice::holders(BoId id) {

@@ -2,7 +2,6 @@
 // asked. Where it can, it checks its caller: a BO that is destroyed twice or used after that ends the test.
 #pragma once
 
-#include <algorithm>
 #include <deque>
 #include <map>
 #include <optional>
@@ -20,7 +19,7 @@ class FakeDevice : public Device {
     BoKind kind = BoKind::kPlain;
     /// Where it has its addresses.
     ArenaId arena;
-    /// Bytes of memory that it takes. A heap has none: the GPU has not asked for any.
+    /// Bytes of memory that it takes.
     uint64_t memory = 0;
     /// A job uses it.
     bool busy = false;
@@ -29,12 +28,16 @@ class FakeDevice : public Device {
     /// Others with a DRM handle: the kernel refuses DONTNEED.
     int imports = 0;
     bool evictable = false;
+    /// Between watch() and unwatch().
+    bool watched = false;
     bool purged = false;
   };
 
   // What the test arranges.
 
   uint64_t memory_limit = UINT64_MAX;
+  /// Bytes of memory that a heap takes at most. 0: the GPU has not asked for any.
+  uint64_t heap_memory = 0;
   /// The results of the next calls of create(), before memory is looked at.
   std::deque<Errno> create_failures;
   std::deque<Errno> watch_failures;
@@ -52,6 +55,8 @@ class FakeDevice : public Device {
   /// Memory that the BOs take.
   [[nodiscard]] uint64_t bytes() const { return bytes_; }
   [[nodiscard]] int creations() const { return creations_; }
+  /// Creations that there was no memory for, or no addresses.
+  [[nodiscard]] int refusals() const { return refusals_; }
   /// Calls of all kinds, but for limits().
   [[nodiscard]] uint64_t calls() const { return calls_; }
   /// Bytes of the BOs that were made and destroyed: the kernel goes through every page of them.
@@ -75,7 +80,7 @@ class FakeDevice : public Device {
   [[nodiscard]] DeviceLimits limits() const override {
     return {.page_size = 4096,
             .max_bo_size = arena_size,
-            .max_executable_size = std::min(arena_size, (uint64_t{2} << 30) - 4096)};
+            .max_executable_size = arena_size / 2};
   }
   Result<ArenaId> open_arena() override;
   Result<DeviceBo> create(ArenaId arena, BoKind kind, uint64_t size) override;
@@ -93,6 +98,7 @@ class FakeDevice : public Device {
   uint64_t bytes_ = 0;
   uint32_t next_handle_ = 1;
   int creations_ = 0;
+  int refusals_ = 0;
   uint64_t calls_ = 0;
   uint64_t bytes_moved_ = 0;
   int destroyed_while_held_ = 0;
