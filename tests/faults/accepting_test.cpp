@@ -95,6 +95,20 @@ TEST_F(AcceptingTest, fault_10_a_full_fd_table_neither_spins_nor_ends_the_daemon
   expect_bystander_served();
 }
 
+TEST_F(AcceptingTest, fault_10_those_who_are_there_are_sent_fds_while_others_fill_the_table) {
+  rlimit old{};
+  ASSERT_EQ(::prlimit(daemon_.pid(), RLIMIT_NOFILE, nullptr, &old), 0);
+  const rlimit few{.rlim_cur = static_cast<rlim_t>(daemon_.first_free_fd()) + 40, .rlim_max = old.rlim_max};
+  ASSERT_EQ(::prlimit(daemon_.pid(), RLIMIT_NOFILE, &few, nullptr), 0);
+  std::vector<WirePeer> crowd;
+  for (int i = 0; i < 100; ++i) crowd.push_back(connect());
+  await("the daemon accepts no more", [this] { return logged("no connections are accepted for now") == 1; });
+  for (int i = 0; i < 20; ++i) expect_bystander_served();
+  crowd.clear();
+  connect().hello();
+  ASSERT_EQ(::prlimit(daemon_.pid(), RLIMIT_NOFILE, &old, nullptr), 0);
+}
+
 // It takes the thirty seconds that somebody has: shorter limits have broken boots.
 TEST_F(AcceptingTest, fault_12_who_says_nothing_is_disconnected_after_half_a_minute) {
   const auto start = std::chrono::steady_clock::now();

@@ -57,5 +57,17 @@ TEST_F(DeviceTest, fault_23_clients_that_leave_while_it_is_gone_leave_nothing_be
   plug_in();
 }
 
+TEST_F(DeviceTest, fault_23_a_bo_that_cannot_be_exported_costs_the_request_and_no_connection) {
+  WirePeer peer = connect_and_greet();
+  for (const int error : {EIO, ENODEV, ENOENT, EINVAL}) {
+    fail_next("export", error, 1);
+    EXPECT_EQ(code_of(peer.ask(batch_of(3, 4096))), wire::FAILURE_DEVICE) << error;
+    await_leased(0);
+    const FromDaemon next = peer.alloc(4096);
+    ASSERT_TRUE(next.message.has_granted()) << next.message.failure().message();
+    peer.release({grant_of(next).lease_id()});
+  }
+}
+
 }  // namespace
 }  // namespace panbo
