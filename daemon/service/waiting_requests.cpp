@@ -11,6 +11,14 @@ namespace {
 /// Requests that one piece looks at.
 constexpr int kPiece = 16;
 
+Cost least_of(const Cost& a, const Cost& b) {
+  return {.bytes = std::min(a.bytes, b.bytes),
+          .addresses = std::min(a.addresses, b.addresses),
+          .bos = std::min(a.bos, b.bos),
+          .requests = std::min(a.requests, b.requests),
+          .fds = std::min(a.fds, b.fds)};
+}
+
 }  // namespace
 
 WaitingRequests::~WaitingRequests() {
@@ -54,7 +62,9 @@ void WaitingRequests::watch(OpenRequest& request) {
     wake(users_.at(request.user()));
   }
   waits_for_.emplace(&request, account);
-  ++accounts_[account][request.user()];
+  Waiters& waiters = accounts_[account][request.user()];
+  waiters.least = waiters.count == 0 ? request.cost : least_of(waiters.least, request.cost);
+  ++waiters.count;
   account->set_listener(this);
 }
 
@@ -64,14 +74,20 @@ void WaitingRequests::unwatch(OpenRequest& request) {
   Account* account = waits->second;
   waits_for_.erase(waits);
   auto& users = accounts_.at(account);
-  if (--users.at(request.user()) == 0) users.erase(request.user());
+  if (--users.at(request.user()).count == 0) users.erase(request.user());
   if (!users.empty()) return;
   accounts_.erase(account);
   account->set_listener(nullptr);
 }
 
+// What is too little for the least that a user waits for helps none of its requests: so a release costs nobody a look
+// at all who wait for much more.
 void WaitingRequests::given_back(Account& account) {
-  for (const auto& [id, count] : accounts_.at(&account)) wake(users_.at(id));
+  for (const auto& [id, waiters] : accounts_.at(&account)) {
+    User& user = users_.at(id);
+    const Account* child = user.by_arrival.begin()->second->account()->child_below(account);
+    if (account.lacking(waiters.least, child).empty()) wake(user);
+  }
 }
 
 void WaitingRequests::wake(User& user) {

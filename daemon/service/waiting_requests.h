@@ -1,9 +1,10 @@
 // The requests in Waiting: who they are, until when they wait, and whom an event may help.
 //
 // Nothing is lent to find out whether a request could be served. An event wakes users, not requests: the user whose
-// quota was given back, or every user whose smallest waiting request fits into the memory that there is now. A woken
-// user's requests are then compared with quota and memory, in the order in which they came, in pieces, at that user's
-// turns. So an event costs as much as there are users who wait, and what a user has waiting costs nobody else anything.
+// quota was given back, or every user whose smallest waiting request fits into the quota or memory that there is now. A
+// woken user's requests are then compared with quota and memory, in the order in which they came, in pieces, at that
+// user's turns. So an event costs as much as there are users who wait, and what a user has waiting costs nobody else
+// anything.
 #pragma once
 
 #include <map>
@@ -32,8 +33,8 @@ class WaitingRequests : private QuotaListener {
   WaitingRequests(const WaitingRequests&) = delete;
   WaitingRequests& operator=(const WaitingRequests&) = delete;
 
-  /// The request is borrowed until remove(). Its error says what it waits for: EDQUOT the account that is full, anything
-  /// else memory.
+  /// The request is borrowed until remove(). Its error says what it waits for: EDQUOT the account that is full,
+  /// anything else memory.
   void add(OpenRequest& request);
   void remove(OpenRequest& request);
 
@@ -90,8 +91,14 @@ class WaitingRequests : private QuotaListener {
   std::map<UserId, User> users_;
   /// By their ends, then by arrival.
   std::map<std::pair<Time, uint64_t>, OpenRequest*> ends_;
-  /// By the account that was full: how many requests of which users wait for it.
-  std::unordered_map<const Account*, std::map<UserId, size_t>> accounts_;
+  /// Those requests of one user that wait for one account.
+  struct Waiters {
+    size_t count = 0;
+    /// Of each resource the least that one of them needs, or less.
+    Cost least;
+  };
+  /// By the account that was full.
+  std::unordered_map<const Account*, std::map<UserId, Waiters>> accounts_;
   /// The account that each of those waits for. It lives as long as the request.
   std::unordered_map<const OpenRequest*, Account*> waits_for_;
 };

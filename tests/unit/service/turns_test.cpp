@@ -1,5 +1,6 @@
 // What is long is done in pieces, and who pays for it.
 #include "tests/unit/service/board_rig.h"
+#include "tests/unit/service/service_rig.h"
 
 namespace panbo {
 namespace {
@@ -141,6 +142,48 @@ TEST_F(ServiceTurnsTest, TheLastMemoryIsForUsersWhoHaveLittle) {
   FakeClient modest(service, 2000);
   modest.hello();
   EXPECT_EQ(modest.must_alloc(kMiB / 8).origin, Origin::kFresh);
+}
+
+TEST(WaitingUsersTest, fault_30_a_release_wakes_nobody_for_whom_it_is_too_little) {
+  FakeClock clock;
+  FakeDevice device;
+  FakeMemory memory;
+  ServiceOptions options;
+  options.board_quota = kNoLimit;
+  options.board_quota.bytes = 1000 * kMiB;
+  Service service(device, nullptr, memory, clock, options);
+  FakeClient holder(service, 1);
+  holder.hello();
+  const Grant held = holder.must_alloc(800 * kMiB);
+  FakeClient honest(service, 2);
+  honest.hello();
+  const Grant small = honest.must_alloc(4096);
+  std::vector<std::unique_ptr<FakeClient>> waiters;
+  for (uint32_t uid = 10; uid < 15; ++uid) {
+    waiters.push_back(std::make_unique<FakeClient>(service, uid));
+    waiters.back()->hello();
+    waiters.back()->alloc({450 * kMiB}, 1h);
+    ASSERT_EQ(waiters.back()->last<FailureReply>(), nullptr);
+  }
+  QuietPort port;
+  ASSERT_TRUE(service.turns().idle());
+  {
+    const ClientId client = service.connect({.uid = 3}, port);
+    service.handle(client, RequestId{1}, HelloRequest{.protocol_version = 1});
+    service.handle(client, RequestId{2}, AllocRequest{.items = {{.size = 4096}}});
+    settle(service);
+    service.handle(client, RequestId{3},
+                   ReleaseRequest{{std::get<GrantedReply>(port.replies.back()).grants.at(0).lease}});
+    EXPECT_TRUE(service.turns().idle()) << "somebody was woken";
+    service.disconnect(client);
+    settle(service);
+  }
+  // And whom it helps is served.
+  holder.release(held);
+  size_t served = 0;
+  for (const auto& waiter : waiters) served += waiter->last<GrantedReply>() != nullptr;
+  EXPECT_EQ(served, 2u);
+  honest.release(small);
 }
 
 }  // namespace
