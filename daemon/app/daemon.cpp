@@ -11,10 +11,10 @@
 #include "daemon/app/daemon.h"
 
 #include <spdlog/spdlog.h>
-#include <sys/resource.h>
 
 #include <csignal>
 
+#include "daemon/app/fd_table.h"
 #include "daemon/app/settings_report.h"
 #include "daemon/core/arena.h"
 
@@ -55,15 +55,6 @@ const char* name_of(int signal) {
     default:
       return "SIGINT";
   }
-}
-
-/// Every client needs two fds, and every BO in motion one. Returns how many there may be.
-uint64_t raise_fd_limit() {
-  rlimit limit{};
-  ::getrlimit(RLIMIT_NOFILE, &limit);
-  limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);
-  return limit.rlim_cur;
 }
 
 }  // namespace

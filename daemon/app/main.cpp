@@ -9,6 +9,7 @@
 
 #include "daemon/app/command_line.h"
 #include "daemon/app/daemon.h"
+#include "daemon/app/fd_table.h"
 #include "daemon/app/logging.h"
 
 int main(int argc, char** argv) {
@@ -22,6 +23,7 @@ int main(int argc, char** argv) {
     if (const auto* exit = std::get_if<ExitNow>(&parsed)) return exit->status;
     const auto& settings = std::get<Settings>(parsed);
     set_log_level(settings.log_level);
+    make_room_for_fds();
     Daemon(settings).run();
     return 0;
   } catch (const SettingsError& error) {

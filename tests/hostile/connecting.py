@@ -36,13 +36,16 @@ def leave_unread(den, sockets, fds_in_each):
     """Sockets with that many unread fds each, closed for writing: for the daemon they are gone, the fds are not."""
     kept = []
     for _ in range(sockets):
-        client = wire.Client(den.socket, "half-closed")
-        client.send(wire.alloc([4 * KIB] * fds_in_each))
-        kept.append(client)
-        if not select.select([client.socket], [], [], 1)[0]:
+        try:
+            client = wire.Client(den.socket, "half-closed")
+            client.send(wire.alloc([4 * KIB] * fds_in_each))
+            kept.append(client)
+            if not select.select([client.socket], [], [], 1)[0]:
+                break
+            client.socket.shutdown(socket.SHUT_WR)
+        except OSError:
             # It has all that it will get.
             break
-        client.socket.shutdown(socket.SHUT_WR)
     return kept
 
 

@@ -1,5 +1,6 @@
 // panbod as a process: how it starts, what it says, how it ends.
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -118,6 +119,17 @@ TEST_F(ProcessTest, RefusesTheSocketOfALivingDaemon) {
   EXPECT_EQ(second.status, 1);
   EXPECT_NE(second.output.find("another panbod listens there"), std::string::npos) << second.output;
   EXPECT_TRUE(WirePeer::can_connect(daemon.socket_path()));
+}
+
+TEST_F(ProcessTest, fault_30_the_table_of_fds_need_not_grow_while_clients_wait) {
+  const PanbodProcess daemon;
+  rlimit limit{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
+  std::ifstream status("/proc/" + std::to_string(daemon.pid()) + "/status");
+  uint64_t size = 0;
+  for (std::string word; status >> word && word != "FDSize:";) continue;
+  status >> size;
+  EXPECT_GE(size, std::min<uint64_t>(limit.rlim_max, 65536));
 }
 
 TEST_F(ProcessTest, ServesAProgramInC99) {
