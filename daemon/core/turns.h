@@ -52,6 +52,9 @@ class Turns {
     /// destroy any, itself too. If it adds or removes itself, that counts, and not `more`.
     virtual Piece do_piece(Time now) = 0;
 
+    /// It waits for its next piece.
+    [[nodiscard]] bool is_queued() const { return hook_.linked(); }
+
    private:
     friend class Turns;
     /// Nothing unless it is queued or running.

@@ -1,9 +1,10 @@
-// A request is first compared with quota and memory as a whole, by arithmetic alone: what cannot be served lends nothing,
-// evicts nothing and has nothing made. Then everything that is ready is lent before anything is evicted, so that a request
-// does not evict what it could have had.
+// A request is first compared with quota and memory as a whole, by arithmetic alone: what cannot be served lends
+// nothing, evicts nothing and has nothing made. Then everything that is ready is lent before anything is evicted, so
+// that a request does not evict what it could have had.
 //
-// What is asked back comes as the Release of a client. How much that is depends on what was in the way: so many bytes of
-// a quota, of the budget or of the board's memory; when it was the kernel that said no, as much as the request needs.
+// What is asked back comes as the Release of a client. How much that is depends on what was in the way: so many bytes
+// of a quota, of the budget or of the board's memory; when it was the kernel that said no, as much as the request
+// needs.
 //
 // A request that the kernel refused although there seemed to be room (its memory may be in pieces that do not fit, or a
 // limit may be one that we do not know) is tried again when something was supplied since: at once the first time, then
@@ -74,6 +75,13 @@ Price AllocRequests::start(const Asker& asker, std::vector<Demand> demands, Dura
   const auto piece = do_piece(request, now);
   if (piece.more) turns_.add(user, request);
   return piece.price;
+}
+
+bool AllocRequests::is_busy(ClientId client) const {
+  const auto found = requests_.find(client);
+  if (found == requests_.end()) return false;
+  return std::any_of(found->second.begin(), found->second.end(),
+                     [](const auto& request) { return request.second->is_queued(); });
 }
 
 uint64_t AllocRequests::cancel_client(ClientId client) {
@@ -286,7 +294,8 @@ void AllocRequests::create(OpenRequest& request, Price& price, Time now) {
   ++request.pending;
 }
 
-// Whether what was evicted, or is being destroyed, helps is seen when the worker, which does that first, makes the rest.
+// Whether what was evicted, or is being destroyed, helps is seen when the worker, which does that first, makes the
+// rest.
 void AllocRequests::creation_failed(OpenRequest& request, Errno error, Time now) {
   const bool may_help = error == Errno{ENOMEM} || error == Errno{ENOSPC};
   request.refused_by_kernel = may_help;
@@ -387,8 +396,8 @@ void AllocRequests::wait_or_fail(OpenRequest& request, Time now) {
   if (!look_again_at_) look_again_at_ = now + kLookAgain;
 }
 
-// What is served at once takes no place, so that a user whose places are full of requests that wait is still served from
-// the cache.
+// What is served at once takes no place, so that a user whose places are full of requests that wait is still served
+// from the cache.
 bool AllocRequests::take_place(OpenRequest& request) {
   if (request.has_place) return true;
   auto place = Charge::take(request.account(), {.requests = 1});
@@ -450,7 +459,8 @@ void AllocRequests::reconsider(OpenRequest& request, Time now) {
   }
   if (local_.scans() == request.scans_seen || local_.scans() < request.scan_awaited) return;
   request.scans_seen = local_.scans();
-  // What it waits for may have been seen by the scan; if it was not, a request that does not wait has no reason to stay.
+  // What it waits for may have been seen by the scan; if it was not, a request that does not wait has no reason to
+  // stay.
   if (ask_back(request, now) != AskBack::kNothing || request.deadline) return;
   waiting_.remove(request);
   fail(request, request.error);

@@ -11,13 +11,13 @@
 #include <vector>
 
 #include "daemon/core/allocator.h"
-#include "daemon/core/board_room.h"
 #include "daemon/core/bo_pool.h"
+#include "daemon/core/board_room.h"
 #include "daemon/core/clock.h"
 #include "daemon/core/ids.h"
 #include "daemon/core/turns.h"
-#include "daemon/service/open_request.h"
 #include "daemon/service/local_cache.h"
+#include "daemon/service/open_request.h"
 #include "daemon/service/waiting_requests.h"
 
 namespace panbo {
@@ -46,6 +46,9 @@ class AllocRequests : private Reconsider {
   /// All demands have the same account. `timeout` zero or less: do not wait. What does not end within one piece goes on
   /// in the user's turns. Returns the price.
   Price start(const Asker& asker, std::vector<Demand> demands, Duration timeout, Time now);
+
+  /// Whether a request of the client is being served right now, in turns: it neither waits nor is it the worker's.
+  [[nodiscard]] bool is_busy(ClientId client) const;
 
   /// The client is gone: its requests end without an answer. Returns how many BOs they had asked for.
   uint64_t cancel_client(ClientId client);

@@ -78,6 +78,9 @@ class Service : private AllocListener {
   Price handle(ClientId client, RequestId request, ClientRequest message);
   /// Whether something is left to do of the client's messages, which comes before its next one.
   [[nodiscard]] bool has_backlog(ClientId client) const;
+  /// Whether what the client asked for is being found right now, in its user's turns. The caller of handle() waits for
+  /// that as well, so that what a client has asked for and not been sent stays small.
+  [[nodiscard]] bool is_busy(ClientId client) const { return requests_.is_busy(client); }
   /// Does a piece of that.
   Turns::Work::Piece work_off(ClientId client);
   /// Answers an administrator. Eviction is done in pieces: EvictedReply::more tells whether to ask again.

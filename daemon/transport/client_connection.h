@@ -56,6 +56,7 @@ class ClientConnection : public Connection, private ClientPort {
   void on_violation(const char* what) override;
   void on_end(UniqueFd socket) override;
   [[nodiscard]] bool has_backlog() const override;
+  [[nodiscard]] bool is_busy() const override { return service_.is_busy(id_); }
   void work_off() override;
   [[nodiscard]] bool has_output() const override { return !output_.empty() || event_due_; }
   Result<bool> prepare_front() override;

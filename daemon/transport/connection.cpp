@@ -73,7 +73,7 @@ Turns::Work::Piece Connection::do_piece(Time) {
   in_piece_ = true;
   do_next();
   in_piece_ = false;
-  const bool more = can_send() || can_go_on() || can_read();
+  const bool more = can_send() || can_go_on() || wants_to_read();
   // What has ended is queued already, for its last piece.
   if (!more && !ended_) wait_for_packet();
   return {.price = std::exchange(owed_, 0), .more = more};
@@ -84,7 +84,7 @@ void Connection::do_next() {
     send_one();
   } else if (can_go_on()) {
     work_off();
-  } else if (can_read()) {
+  } else if (wants_to_read() && !is_busy()) {
     readable_ = false;
     read();
   }

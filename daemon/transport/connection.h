@@ -71,6 +71,9 @@ class Connection : public std::enable_shared_from_this<Connection>, private Turn
   /// Does the next piece of it.
   virtual void work_off() {}
 
+  /// What the peer asked before is being done right now by other work of the same user. What it asks next has to wait.
+  [[nodiscard]] virtual bool is_busy() const { return false; }
+
   [[nodiscard]] virtual bool has_output() const = 0;
   /// Does one more piece of what the first packet of the output needs before it can be sent. True: it can be sent.
   /// Errors: as send_front().
@@ -109,7 +112,9 @@ class Connection : public std::enable_shared_from_this<Connection>, private Turn
   void stall(Errno why);
   [[nodiscard]] bool can_send() const { return has_output() && !ended_ && !retry_waits_; }
   [[nodiscard]] bool can_go_on() const { return has_backlog() && !ended_; }
-  [[nodiscard]] bool can_read() const { return readable_ && !ending_ && !ended_ && !has_output() && !has_backlog(); }
+  [[nodiscard]] bool wants_to_read() const {
+    return readable_ && !ending_ && !ended_ && !has_output() && !has_backlog();
+  }
 
   boost::asio::io_context& io_;
   Turns& turns_;

@@ -63,6 +63,18 @@ TEST_F(ConnectionTurnsTest, ALargeBatchKeepsAnotherUserWaitingForAPartOfIt) {
   EXPECT_EQ(next(large).fds.size(), 64u);
 }
 
+TEST_F(ConnectionTurnsTest, NothingMoreIsReadWhileALargeRequestIsBeingServed) {
+  TestPeer peer = greeted(kMany);
+  wire::Envelope batch = alloc(2, {});
+  for (int i = 0; i < 64; ++i) batch.mutable_alloc()->add_items()->set_size(4096);
+  // One of them may be in flight.
+  for (int i = 0; i < 4; ++i) ASSERT_TRUE(peer.send(batch));
+  run_ready();
+  EXPECT_EQ(rig_.stats().requests, 2 * 64u);
+  EXPECT_LE(rig_.stats().leased.count, 2 * 64u);
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(next(peer).fds.size(), 64u);
+}
+
 TEST_F(ConnectionTurnsTest, WhatOneUsersReleaseBringsAnotherIsSentInTheOthersTurn) {
   ASSERT_TRUE(rig_.sim->set_memory_limit(4096));
   TestPeer holder = greeted(kOne);
