@@ -5,6 +5,7 @@ namespace panbo::sim {
 Work Gate::so_far() const {
   return {.device_calls = device_.calls(),
           .looks = board_.looks(),
+          .jobs = worker_.jobs(),
           .bytes_moved = device_.bytes_moved(),
           .table_pages = tables_.touched()};
 }
@@ -27,6 +28,7 @@ Gate::Measure::~Measure() {
   };
   compare(&Work::device_calls, "device calls");
   compare(&Work::looks, "looks at the board's memory");
+  compare(&Work::jobs, "BOs handed to the worker");
   compare(&Work::bytes_moved, "bytes of BOs made and destroyed");
   compare(&Work::table_pages, "pages of lease tables touched");
 }

@@ -8,6 +8,7 @@
 
 #include "daemon/service/service.h"
 #include "tests/sim/board.h"
+#include "tests/sim/sim_worker.h"
 #include "tests/sim/table_memory.h"
 
 namespace panbo::sim {
@@ -18,6 +19,8 @@ struct Work {
   uint64_t device_calls = 0;
   /// At the board's memory.
   uint64_t looks = 0;
+  /// BOs that were handed to the worker.
+  uint64_t jobs = 0;
   /// Of BOs that were made or destroyed during the call: the kernel goes through every page of them.
   uint64_t bytes_moved = 0;
   /// Pages of lease tables that were read or written. Only counted where the world has guarded tables.
@@ -25,18 +28,20 @@ struct Work {
 };
 
 /// The most that one call may cost. It is enough for the largest packet, and does not depend on what anybody has.
-inline constexpr Work kMostWork{.device_calls = 400, .looks = 64, .bytes_moved = uint64_t{8} << 20, .table_pages = 16};
+inline constexpr Work kMostWork{
+    .device_calls = 400, .looks = 64, .jobs = 250, .bytes_moved = uint64_t{8} << 20, .table_pages = 80};
 
 class Gate {
  public:
   /// All must outlive the gate.
-  Gate(FakeDevice& device, DeviceWorker* worker, Board& board, TableMemory& tables, const Clock& clock,
+  Gate(FakeDevice& device, SimWorker& worker, Board& board, TableMemory& tables, const Clock& clock,
        const ServiceOptions& options)
       : device_(device),
+        worker_(worker),
         board_(board),
         tables_(tables),
         clock_(clock),
-        service_(device, worker, board, clock, options) {}
+        service_(device, &worker, board, clock, options) {}
 
   ClientId connect(const Peer& peer, ClientPort& port) {
     const Measure measure(*this, "a connection");
@@ -115,6 +120,7 @@ class Gate {
   [[nodiscard]] Work so_far() const;
 
   FakeDevice& device_;
+  SimWorker& worker_;
   Board& board_;
   TableMemory& tables_;
   const Clock& clock_;

@@ -95,21 +95,30 @@ int run_one(const Options& options) {
   return broken ? 1 : 0;
 }
 
+bool play(const Scenario& scenario, const Options& options) {
+  try {
+    scenario.play(options.rules, options.trace ? &std::cout : nullptr);
+  } catch (const std::exception& e) {
+    std::cout << "scenario " << scenario.name << " broke a rule: " << e.what() << "\n";
+    return false;
+  }
+  std::cout << "scenario " << scenario.name << ": every rule held\n";
+  return true;
+}
+
 int run_scenario(const Options& options) {
+  if (options.scenario == "all") {
+    bool held = true;
+    for (const Scenario& one : scenarios()) held = play(one, options) && held;
+    return held ? 0 : 1;
+  }
   const Scenario* scenario = find_scenario(options.scenario);
   if (scenario == nullptr) {
     std::cout << "there is no scenario of that name; there are:\n";
     for (const Scenario& one : scenarios()) std::cout << "  " << one.name << "\n";
     return 2;
   }
-  try {
-    scenario->play(options.rules, options.trace ? &std::cout : nullptr);
-  } catch (const std::exception& e) {
-    std::cout << "scenario " << scenario->name << " broke a rule: " << e.what() << "\n";
-    return 1;
-  }
-  std::cout << "scenario " << scenario->name << ": every rule held\n";
-  return 0;
+  return play(*scenario, options) ? 0 : 1;
 }
 
 }  // namespace
@@ -124,7 +133,7 @@ int main(int argc, char** argv) {
   app.add_option("--steps", options.steps, "Steps of each")->capture_default_str();
   app.add_option("--threads", options.threads, "Seeds to run at a time")->capture_default_str();
   app.add_flag("--trace", options.trace, "Print every step; with --seed");
-  app.add_option("--scenario", options.scenario, "Run this scenario; a name that there is not lists them");
+  app.add_option("--scenario", options.scenario, "Run this scenario, or all; a name that there is not lists them");
   app.add_flag("!--no-waiting-rules", options.rules.waiting, "Leave out who waits or is refused for what is there");
   app.add_flag("!--no-work-rules", options.rules.work, "Leave out what a call may cost");
   app.add_flag("!--no-worker-rules", options.rules.worker, "Leave out what the worker may be asked for");

@@ -16,6 +16,11 @@ struct Scenario {
   void (*play)(const Rules& rules, std::ostream* trace);
 };
 
+// Each file's own.
+[[nodiscard]] std::vector<Scenario> scenarios_about_work();
+[[nodiscard]] std::vector<Scenario> scenarios_about_memory();
+[[nodiscard]] std::vector<Scenario> scenarios_about_fairness();
+
 [[nodiscard]] const std::vector<Scenario>& scenarios();
 /// nullptr: there is none of that name.
 [[nodiscard]] const Scenario* find_scenario(std::string_view name);

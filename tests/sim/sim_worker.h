@@ -20,6 +20,7 @@ class SimWorker final : public DeviceWorker {
   void create(BoId id, UserId user, ArenaId arena, BoKind kind, uint64_t size) override {
     const CreateJob job{.id = id, .user = user, .arena = arena, .kind = kind, .size = size};
     queue_.push(job);
+    ++jobs_;
     ++creations_;
     creating_ += job.memory();
     if (on_create) on_create();
@@ -31,12 +32,15 @@ class SimWorker final : public DeviceWorker {
   }
   void destroy(BoId id, const DeviceBo& bo, uint64_t memory) override {
     queue_.push(DestroyJob{.id = id, .bo = bo, .memory = memory});
+    ++jobs_;
     destroying_ += memory;
     destroyed_.insert(bo.handle);
   }
   [[nodiscard]] uint64_t destroying() const override { return destroying_; }
   [[nodiscard]] uint64_t creating() const override { return creating_; }
 
+  /// Jobs that it was ever given.
+  [[nodiscard]] uint64_t jobs() const { return jobs_; }
   /// Jobs that are not done.
   [[nodiscard]] size_t pending() const { return queue_.size() + (begun_ ? 1 : 0); }
   [[nodiscard]] size_t creations() const { return creations_; }
@@ -81,6 +85,7 @@ class SimWorker final : public DeviceWorker {
   FakeDevice& device_;
   DeviceQueue queue_;
   std::optional<DeviceJob> begun_;
+  uint64_t jobs_ = 0;
   size_t creations_ = 0;
   uint64_t creating_ = 0;
   uint64_t destroying_ = 0;

@@ -1,10 +1,12 @@
 // A world for a script: what a seed would choose is said here.
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "tests/sim/random.h"
 #include "tests/sim/world.h"
 
 namespace panbo::sim {
@@ -19,6 +21,19 @@ inline constexpr uint32_t kAlice = 1002;
 /// So many of the same.
 [[nodiscard]] inline std::vector<AllocItem> items(size_t count, uint64_t size, uint32_t flags = 0) {
   return std::vector<AllocItem>(count, AllocItem{.size = size, .flags = flags});
+}
+
+/// Long enough for all that a script plays.
+inline constexpr Duration kLong = std::chrono::minutes(10);
+
+/// Much memory, and nothing that goes by itself.
+[[nodiscard]] inline WorldOptions plain() {
+  WorldOptions options;
+  options.memory = 64 * kGiB;
+  options.service.pool.headroom_share = 0;
+  options.service.pool.decay_time = std::chrono::hours(1);
+  options.service.on_shortage = [](const Shortage&) {};
+  return options;
 }
 
 class Stage final : public World {

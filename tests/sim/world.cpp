@@ -17,7 +17,7 @@ World::World(const WorldOptions& options, const Rules& rules, std::ostream* trac
       board_(device_, clock_, options.memory),
       worker_(device_),
       tables_(options.guarded_tables),
-      gate_(device_, &worker_, board_, tables_, clock_, options.service) {
+      gate_(device_, worker_, board_, tables_, clock_, options.service) {
   device_.arena_limit = options.arena_limit;
   device_.arena_size = options.arena_size;
   device_.heap_memory = kHeapGranule;

@@ -1,7 +1,7 @@
 // The whole service under virtual time, on a board: a device whose memory runs out, a worker, other programs, clients.
 //
 // A world only has the things and the rules. What happens in it is up to a seed (random_run.h) or a script
-// (scenarios.cpp). After every step all rules are checked: check.cpp has those about who has what, rules_waiting.cpp
+// (scenarios.h). After every step all rules are checked: check.cpp has those about who has what, rules_waiting.cpp
 // and rules_worker.cpp those about who is served, gate.h those about what it costs.
 #pragma once
 
