@@ -257,6 +257,16 @@ void AllocRequests::lend(OpenRequest& request, Price& price, Time now) {
   if (request.loans[i].bo != nullptr) request.memory.use(allocator_.cost_of(demand).bytes);
 }
 
+void AllocRequests::lend_missing(OpenRequest& request, Price& price, Time now) {
+  request.supplies_lent_from = pool_.supplies();
+  for (size_t i = 0; i < request.loans.size(); ++i) {
+    if (request.loans[i].bo != nullptr) continue;
+    const Demand& demand = request.demands[i];
+    request.loans[i] = allocator_.lend(demand, request.quota, price, now);
+    if (request.loans[i].bo != nullptr) request.memory.use(allocator_.cost_of(demand).bytes);
+  }
+}
+
 void AllocRequests::make_room(OpenRequest& request, Price& price, Time now) {
   const uint64_t bytes = request.memory.bytes() > 0 ? room_.to_evict() : 0;
   if (bytes == 0) {
@@ -316,6 +326,13 @@ void AllocRequests::creation_failed(OpenRequest& request, Errno error, Time now)
 }
 
 void AllocRequests::evict_all(OpenRequest& request, Price& price, Time now) {
+  // What has become ready since it looked last may be the very BO that it needs.
+  if (pool_.supplies() != request.supplies_lent_from) lend_missing(request, price, now);
+  if (request.memory.bytes() == 0) {
+    request.next = 0;
+    request.phase = Phase::kCreating;
+    return;
+  }
   const auto evicted = pool_.evict_bytes(kEverything, kEvictPiece, now);
   price += 1 + static_cast<Price>(evicted.amount.count) * kEviction;
   if (evicted.more) return;

@@ -76,6 +76,7 @@ class AllocRequests : private Reconsider {
   void grant(OpenRequest& request, Price& price);
   void admit(OpenRequest& request, Price& price);
   void lend(OpenRequest& request, Price& price, Time now);
+  void lend_missing(OpenRequest& request, Price& price, Time now);
   void make_room(OpenRequest& request, Price& price, Time now);
   void create(OpenRequest& request, Price& price, Time now);
   void evict_all(OpenRequest& request, Price& price, Time now);

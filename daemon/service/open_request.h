@@ -99,6 +99,8 @@ struct OpenRequest final : Turns::Work {
   size_t pending = 0;
   /// Something was evicted for it, so the worker, which gives that back first, makes the rest.
   bool by_worker = false;
+  /// BoPool::supplies() when it last looked for a ready BO before evicting all.
+  uint64_t supplies_lent_from = 0;
   bool evicted_all = false;
   /// It has its quota and its memory.
   bool admitted = false;

@@ -60,6 +60,9 @@ bool has_read_all(int socket) {
   return read && *read;
 }
 
+/// A lease table and its bell, and two BOs.
+constexpr uint64_t kLeastForClient = 4;
+
 const Account* user_of(const Account& client) {
   return client.parent() != nullptr ? client.parent() : &client;
 }
@@ -82,7 +85,13 @@ bool FdsInFlightRegistry::leaves_room_for_others(const FdsInFlight& asker, size_
   if (left < count) return false;
   const size_t itself = asker.charges_.empty() ? 1 : 0;
   const uint64_t others = user.clients - user.in_flight_count - itself;
-  return left - count >= others * kept_for_each(user);
+  if (left - count < others * kept_for_each(user)) return false;
+  // The very last ones are for who asks for little, so that a client that comes later is served as well.
+  return left - count >= kept_for_newcomers(user) || asker.count_ + count <= std::max<uint64_t>(left / 4, 1);
+}
+
+uint64_t FdsInFlightRegistry::kept_for_newcomers(const User& user) {
+  return user.account->limits().fds / 64;
 }
 
 bool FdsInFlightRegistry::has_room_for_client(UserId id) const {
@@ -91,7 +100,8 @@ bool FdsInFlightRegistry::has_room_for_client(UserId id) const {
   const User& user = found->second;
   const uint64_t left = user.account->limits().fds - user.account->used().fds;
   const uint64_t idle = user.clients - user.in_flight_count;
-  return left >= (idle + 1) * std::max<uint64_t>(kept_for_each(user), 1);
+  const uint64_t wanted = (idle + 1) * std::max<uint64_t>(kept_for_each(user), 1);
+  return left >= wanted || (left >= kLeastForClient && kept_for_newcomers(user) >= kLeastForClient);
 }
 
 Price FdsInFlightRegistry::make_room(const FdsInFlight& asker, const Cost& cost) {

@@ -119,6 +119,7 @@ class FdsInFlightRegistry {
   };
 
   [[nodiscard]] static uint64_t kept_for_each(const User& user);
+  [[nodiscard]] static uint64_t kept_for_newcomers(const User& user);
   [[nodiscard]] bool leaves_room_for_others(const FdsInFlight& asker, size_t count) const;
   Price make_room(const FdsInFlight& asker, const Cost& cost);
   Price look_at(User& user);
