@@ -62,6 +62,8 @@ bool has_read_all(int socket) {
 
 /// A lease table and its bell, and two BOs.
 constexpr uint64_t kLeastForClient = 4;
+/// A user who may have fewer in flight keeps none for clients to come.
+constexpr uint64_t kFewFds = 512;
 
 const Account* user_of(const Account& client) {
   return client.parent() != nullptr ? client.parent() : &client;
@@ -83,15 +85,16 @@ bool FdsInFlightRegistry::leaves_room_for_others(const FdsInFlight& asker, size_
   const User& user = users_.at(UserId{asker.peer_.uid});
   const uint64_t left = user.account->limits().fds - user.account->used().fds;
   if (left < count) return false;
+  // Who asks for little is served from what is left even then, so that a client that comes later is served as well.
+  if (kept_for_newcomers(user) > 0 && asker.count_ + count <= left / 8) return true;
   const size_t itself = asker.charges_.empty() ? 1 : 0;
   const uint64_t others = user.clients - user.in_flight_count - itself;
-  if (left - count < others * kept_for_each(user)) return false;
-  // The very last ones are for who asks for little, so that a client that comes later is served as well.
-  return left - count >= kept_for_newcomers(user) || asker.count_ + count <= std::max<uint64_t>(left / 4, 1);
+  return left - count >= others * kept_for_each(user) && left - count >= kept_for_newcomers(user);
 }
 
 uint64_t FdsInFlightRegistry::kept_for_newcomers(const User& user) {
-  return user.account->limits().fds / 64;
+  const uint64_t limit = user.account->limits().fds;
+  return limit < kFewFds ? 0 : limit / 64;
 }
 
 bool FdsInFlightRegistry::has_room_for_client(UserId id) const {

@@ -111,7 +111,7 @@ TEST_F(SharingTest, ABoThatSomebodyStillHasIsNotLent) {
 
 TEST_F(SharingTest, ARequestThatMayWaitGetsTheBoThatBecomesIdle) {
   // Small enough to be made at once, and not by the worker: a request that is under way then waits for memory.
-  constexpr uint64_t kSmall = kMiB / 2;
+  constexpr uint64_t kSmall = kMiB / 8;
   Client one = client("one");
   Client two = client("two");
   limit_memory(kSmall);
