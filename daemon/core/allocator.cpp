@@ -27,9 +27,13 @@ Loan Allocator::lend(const Demand& demand, Charge& paid, Price& price, Time now)
   const BoKey key = key_of(demand);
   Borrower borrower{demand.client, demand.user, paid.split_off(cost_of(demand))};
   price += kDeviceCall;
+  const uint64_t purged_before = pool_.purged().count;
   Bo* bo = demand.zeroed ? nullptr : pool_.lend_ready(key, borrower, now);
-  if (bo != nullptr) return {.bo = bo, .fresh = false};
-  bo = pool_.lend_stocked(key, borrower, now);
+  const bool is_ready = bo != nullptr;
+  if (bo == nullptr) bo = pool_.lend_stocked(key, borrower, now);
+  // Those that the kernel had taken cost as much as the one that is lent.
+  price += static_cast<Price>(pool_.purged().count - purged_before) * 2 * kDeviceCall;
+  if (is_ready) return {.bo = bo, .fresh = false};
   if (bo == nullptr) paid.merge(std::move(borrower.charge));
   return {.bo = bo, .fresh = true};
 }
@@ -39,7 +43,9 @@ std::optional<Loan> Allocator::lend_extra(const Demand& demand, Price& price, Ti
   auto charge = Charge::take(demand.account, cost_of(demand));
   if (!charge) return std::nullopt;
   Borrower borrower{demand.client, demand.user, *std::move(charge)};
+  const uint64_t purged_before = pool_.purged().count;
   Bo* bo = pool_.lend_ready(key_of(demand), borrower, now);
+  price += static_cast<Price>(pool_.purged().count - purged_before) * 2 * kDeviceCall;
   return bo == nullptr ? std::nullopt : std::optional(Loan{.bo = bo, .fresh = false});
 }
 

@@ -77,6 +77,9 @@ class BoardRoom {
   /// than one in `stale_after`.
   [[nodiscard]] bool may_hold(uint64_t bytes, Time now);
 
+  /// may_hold() looks at the board's memory the next time, however lately it has.
+  void look_anew() { seen_at_ = Time::min(); }
+
   /// Bytes of memory that the board has left now, whatever is under way.
   [[nodiscard]] uint64_t available() const { return memory_.available(); }
 

@@ -389,6 +389,8 @@ void AllocRequests::look_at_held(OpenRequest& request, Price& price, Time now) {
   request.looked_at_held = true;
   const bool more = pool_.look_at_held(request.user(), request.cost.bytes, now);
   price += kLookAtHeld;
+  // An old look is good enough for whoever waits, but not for a refusal.
+  room_.look_anew();
   if (may_be_served(request, now)) {
     request.phase = Phase::kAdmitting;
   } else if (!more || request.looks_left <= kHeldPiece) {
