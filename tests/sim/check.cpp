@@ -70,7 +70,7 @@ void World::check_local(const Stats& stats) {
           "what is local is leased");
   Amount unused;
   // Every table is looked at within an interval, if its client has said that there is something unused.
-  uint64_t touches = 0;
+  uint64_t touches = touches_of_gone_;
   for (const auto& client : clients_) touches += client->touches();
   if (std::exchange(touches_, touches) != touches) touched_ = clock_.now();
   bool counted = gate_.idle() && clock_.now() - touched_ > options_.service.local.interval + kScanPause;

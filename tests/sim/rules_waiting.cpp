@@ -92,6 +92,7 @@ bool World::shares(const Books& books, uint32_t uid, const Cost& cost, uint64_t 
     used += has.*resource;
     if (user == uid) used_by_user = has.*resource;
   }
+  used = std::max(used, books.charged.*resource);
   const uint64_t wanted = cost.*resource;
   if (limit - std::min(limit, used) < wanted) return false;
   if (limit - share >= used && limit - share - used >= wanted) return true;
@@ -168,11 +169,12 @@ void World::refused(const SimClient& client, const SimClient::Asked& asked, Fail
   // Those that have waited are looked at while they wait.
   if (clock_.now() - asked.at > kSees) return;
   if (asked.excused || !device_.create_failures.empty()) return;
-  size_t of_user = 0;
+  // There may have been no place for one more open request. Those of clients that have gone have theirs until they end.
+  size_t of_user = gate_.account(client.id())->parent()->used().requests;
   for (const auto& other : clients_) {
-    if (other->uid() == client.uid()) of_user += other->read_requests();
+    if (other->uid() == client.uid()) of_user += other->lately_open(kSees);
   }
-  if (client.read_requests() > options_.service.client_quota.requests) return;
+  if (client.lately_open(kSees) > options_.service.client_quota.requests) return;
   if (of_user > options_.service.user_quota.requests) return;
   if (rules_.waiting) {
     Books all = books(Count::kWhatIsComing);
@@ -201,6 +203,7 @@ void World::refused(const SimClient& client, const SimClient::Asked& asked, Fail
 void World::add_promises(const SimClient& client, Books& books) const {
   Cost promised;
   for (const auto& [uid, observer] : observers_) promised += gate_.account(observer->id())->parent()->used();
+  books.charged = promised;
   const Books now = this->books(Count::kWhatIsThere);
   for (const auto& [uid, has] : now.users) {
     promised.bytes -= std::min(promised.bytes, has.bytes);

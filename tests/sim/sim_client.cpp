@@ -160,6 +160,12 @@ void SimClient::alloc(std::vector<AllocItem> items, Duration timeout) {
   say(AllocRequest{.items = std::move(items), .timeout = timeout});
 }
 
+size_t SimClient::lately_open(Duration time) const {
+  const auto lately =
+      std::count_if(answered_at_.rbegin(), answered_at_.rend(), [&](Time at) { return gate_.now() - at < time; });
+  return asked_.size() + static_cast<size_t>(lately);
+}
+
 size_t SimClient::read_requests() const {
   const auto unread = std::count_if(sent_.begin(), sent_.end(), [](const auto& message) {
     return std::holds_alternative<AllocRequest>(message.second);
@@ -205,6 +211,7 @@ void SimClient::reply(RequestId request, ClientReply reply) {
   const auto* failure = std::get_if<FailureReply>(&reply);
   if (failure != nullptr && on_refused) on_refused(asked->second, failure->kind);
   asked_.erase(asked);
+  answered_at_.push_back(gate_.now());
   last_answer_ = std::move(reply);
 }
 

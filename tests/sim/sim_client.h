@@ -112,6 +112,8 @@ class SimClient : public ClientPort {
   [[nodiscard]] const std::optional<ClientReply>& last_answer() const { return last_answer_; }
   [[nodiscard]] bool closed() const { return closed_; }
 
+  /// Requests that were open at some time within the last `time`.
+  [[nodiscard]] size_t lately_open(Duration time) const;
   /// Those of its open requests that the daemon has read.
   [[nodiscard]] size_t read_requests() const;
 
@@ -147,6 +149,8 @@ class SimClient : public ClientPort {
   uint64_t next_request_ = 1;
   std::map<RequestId, Asked> asked_;
   std::optional<ClientReply> last_answer_;
+  /// When its requests were answered.
+  std::vector<Time> answered_at_;
   std::vector<Lease> leases_;
   /// Few words, so that they run out.
   std::vector<LeaseWord> own_table_;

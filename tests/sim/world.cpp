@@ -45,6 +45,7 @@ SimClient& World::join(uint32_t uid) {
 
 void World::forget(SimClient* client) {
   on_forget(*client);
+  touches_of_gone_ += client->touches();
   const auto found =
       std::find_if(clients_.begin(), clients_.end(), [client](const auto& c) { return c.get() == client; });
   // It is no client any more while it leaves.

@@ -98,6 +98,8 @@ class World {
     uint64_t memory = 0;
     /// Addresses that are taken of the arena that has most left.
     uint64_t addresses = 0;
+    /// What the daemon has charged to all users, where what is under way matters.
+    Cost charged;
     /// Users who have something, or ask for it.
     std::set<uint32_t> sharers;
   };
@@ -138,6 +140,7 @@ class World {
   Time quiet_at_{};
   /// SimClient::touches() of all clients, and since when it has been so.
   uint64_t touches_ = 0;
+  uint64_t touches_of_gone_ = 0;
   Time touched_{};
 };
 
