@@ -16,7 +16,7 @@ namespace {
 
 constexpr int kLooks = 128;
 constexpr Duration kTimeOfLooks = std::chrono::milliseconds(64);
-/// A BO that was looked at more recently is not worth another look.
+/// A BO of another user than the asker that was looked at more recently is not worth another look.
 constexpr Duration kRecently = std::chrono::milliseconds(1);
 constexpr int kPassedOver = 64;
 
@@ -74,8 +74,10 @@ std::optional<Time> HeldQueue::next_deadline() const {
 
 const HeldQueue::User* HeldQueue::find_for(UserId asker, Time now) const {
   const auto has_one = [now](const User& user) { return user.by_look.front()->looked + kRecently <= now; };
+  // Its own are each looked at once in a call, however recently they were: the asker pays for that, and may have let go
+  // of them a moment ago.
   const auto own = users_.find(asker);
-  if (own != users_.end() && has_one(own->second)) return &own->second;
+  if (own != users_.end() && own->second.by_look.front()->looked < now) return &own->second;
   int passed_over = 0;
   for (auto at = by_bytes_.rbegin(); at != by_bytes_.rend() && passed_over < kPassedOver; ++at, ++passed_over) {
     const User& user = users_.at(at->second);

@@ -42,7 +42,8 @@ class HeldQueue {
   [[nodiscard]] std::optional<HeldBo> take_due(Time now);
 
   /// One to look at because `asker` lacks memory: the asker's own first, then those of the users who hold the most
-  /// bytes, the one first that has not been looked at for longest, and none that was looked at in the last millisecond.
+  /// bytes, the one first that has not been looked at for longest. None of others that was looked at in the last
+  /// millisecond, and none of its own that was looked at at `now`.
   /// Looks at the BOs of others count as theirs. Passes over at most 64 users. Returns nullopt if it has found none.
   [[nodiscard]] std::optional<HeldBo> take_for(UserId asker, Time now);
   /// Whether take_for() would return one.

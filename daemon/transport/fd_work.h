@@ -18,11 +18,13 @@ class FdWork : private Turns::Work {
   ~FdWork() override;
 
  private:
-  void wait();
+  [[nodiscard]] bool wait(boost::system::error_code& error);
   Piece do_piece(Time now) override;
 
   Turns& turns_;
-  boost::asio::posix::stream_descriptor fd_;
+  const int fd_;
+  /// Has the fd while it is waited for.
+  boost::asio::posix::stream_descriptor descriptor_;
   const std::function<Piece()> do_one_;
 };
 

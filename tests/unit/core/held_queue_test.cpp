@@ -36,6 +36,17 @@ class HeldQueueTest : public testing::Test {
   HeldQueue queue_{milliseconds(1), std::chrono::minutes(1)};
 };
 
+TEST_F(HeldQueueTest, WhoeverLacksMemoryIsShownItsOwnHoweverRecentlyItWasLookedAtAndEachOnce) {
+  hold(1, kMine);
+  hold(2, kTheirs);
+  now_ += std::chrono::microseconds(10);
+  const auto own = queue_.take_for(kMine, now_);
+  ASSERT_TRUE(own);
+  EXPECT_EQ(own->id, BoId{1});
+  queue_.add(*own, now_);
+  EXPECT_FALSE(queue_.take_for(kMine, now_)) << "its own was looked at, and theirs a moment ago";
+}
+
 TEST_F(HeldQueueTest, NothingIsDueBeforeItsPauseIsOver) {
   EXPECT_EQ(queue_.next_deadline(), std::nullopt);
   hold(1, kMine);
